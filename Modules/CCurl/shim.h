@@ -1,0 +1,4 @@
+// libcurl as Swift sees it.
+#pragma once
+
+#include <curl/curl.h>

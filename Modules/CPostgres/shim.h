@@ -1,0 +1,4 @@
+// libpq as Swift sees it.
+#pragma once
+
+#include <libpq-fe.h>

@@ -1,0 +1,42 @@
+/// Where a video's bytes come from: a file, a pipe, later a ranged download.
+///
+/// One thread at a time uses a source. The engine reads forward and, where the container asks for it, jumps.
+public protocol ByteSource: AnyObject {
+    /// How the user named it, for messages; never an address with a query.
+    var name: String { get }
+
+    /// How many bytes there are, where that is known before they have been read.
+    var length: Int64? { get }
+
+    /// Whether `read` takes any offset. Otherwise each read must begin where the last one ended.
+    var isSeekable: Bool { get }
+
+    /// Reads up to `buffer.byteCount` bytes that begin at `offset` into the front of `buffer`.
+    ///
+    /// - Returns: how many bytes were read; 0 only at the true end. A source that knows its length and ends
+    ///   before it throws instead, so that a broken transfer never looks like an end.
+    func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int
+}
+
+/// Where the finished MP4 goes, in the order in which a fast-start file can be made: the body as it grows, the
+/// head (`ftyp`, `moov` and the first media) last.
+///
+/// One thread at a time uses a sink. Whatever happens, exactly one of `finish` and `abort` is the last call.
+public protocol ByteSink: AnyObject {
+    /// Where the result will be found, for messages and the report.
+    var location: String { get }
+
+    /// Takes the next bytes of the body. Called only if the file does not fit in its head alone.
+    ///
+    /// - Parameter headLength: how many bytes the head is going to have; the same in every call, so the first
+    ///   byte of the body has this offset in the finished file.
+    func write(_ bytes: [UInt8], headLength: Int) throws
+
+    /// Takes the head, the bytes in front of the body, and makes the result visible.
+    ///
+    /// Nothing is visible before this returns; if it throws, nothing is left behind.
+    func finish(head: [UInt8]) throws
+
+    /// Throws everything away. Does nothing after `finish` has returned.
+    func abort()
+}

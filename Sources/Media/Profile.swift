@@ -1,0 +1,50 @@
+/// The limits a finished file has to keep.
+///
+/// Numbers are those of Instagram's published tables for reels and stories (IG User Media reference, 2026);
+/// megabytes are taken as decimal, the smaller reading.
+public struct Profile: Sendable, Equatable {
+    /// `reels`, `story` or `any`.
+    public let name: String
+    /// Shortest and longest duration in seconds; `nil`: no limit.
+    public let minimumSeconds: Double?
+    /// Longest duration in seconds.
+    public let maximumSeconds: Double?
+    /// Largest file in bytes.
+    public let maximumBytes: Int64?
+
+    /// Longest and shortest side of the picture in pixels, upright.
+    public let longSide = 1920
+    /// Shortest side's limit.
+    public let shortSide = 1080
+    /// Lowest frame rate in frames per second.
+    public let minimumFrameRate = 23.0
+    /// Highest frame rate in frames per second.
+    public let maximumFrameRate = 60.0
+    /// Highest average and VBV rate of the video in bits per second.
+    public let maximumVideoBitrate = 25_000_000
+    /// Highest audio sample rate in hertz.
+    public let maximumSampleRate = 48_000
+    /// What the audio encoder is asked for, in bits per second.
+    public let audioBitrate = 128_000
+    /// The highest average rate of sound that is copied, in bits per second.
+    public let maximumCopiedAudioBitrate = 140_000
+    /// Longest distance between key frames of an encoded stream in seconds.
+    public let keyFrameSeconds = 2.0
+    /// Longest distance between key frames of a copied stream in seconds.
+    public let copiedKeyFrameSeconds = 10.0
+
+    /// Instagram Reels: 3 s to 15 min, 300 MB.
+    public static let reels = Profile(
+        name: "reels", minimumSeconds: 3, maximumSeconds: 900, maximumBytes: 300_000_000)
+    /// Instagram Stories: 3 to 60 s, 100 MB.
+    public static let story = Profile(
+        name: "story", minimumSeconds: 3, maximumSeconds: 60, maximumBytes: 100_000_000)
+    /// The same picture and sound, without a limit on duration and size.
+    public static let any = Profile(name: "any", minimumSeconds: nil, maximumSeconds: nil, maximumBytes: nil)
+
+    /// All profiles, in the order they are listed to the user.
+    public static let all = [reels, story, any]
+
+    /// Looks a profile up by its name.
+    public static func named(_ name: String) -> Profile? { all.first { $0.name == name } }
+}

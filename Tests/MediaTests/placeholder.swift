@@ -1,0 +1,3 @@
+import Testing
+@testable import Media
+@Test func version() { #expect(!Reelway.version.isEmpty) }
