@@ -1,0 +1,54 @@
+/// Turns 10-bit 4:2:0 pictures of any colour description into 8-bit 4:2:0 BT.709 in limited range.
+///
+/// One fused pass: no intermediate picture is written. The tables are built once; `convert` may then be called
+/// by several threads on separate bands, and its result does not depend on the bands.
+struct ColorConverter: Sendable {
+    private enum Pass: Sendable {
+        case matrix(MatrixPass)
+        case light(LightPass)
+    }
+
+    private let pass: Pass
+
+    init(from source: ColorDescription) {
+        pass = source.keepsLight ? .matrix(MatrixPass(from: source)) : .light(LightPass(from: source))
+    }
+
+    /// Whether a picture differs from BT.709 in limited range. What is not specified counts as BT.709.
+    static func isNeeded(_ source: ColorDescription) -> Bool {
+        source.fullRange || !source.keepsLight || [4, 5, 6, 7, 9, 10].contains(source.matrix)
+    }
+
+    /// Converts the luma rows `rows` and the chroma that belongs to them.
+    ///
+    /// Bounds of `rows`, `width` and `height` are even. Chroma is taken as constant over its 2×2 block; the
+    /// output's is the mean of the block's four converted pixels.
+    func convert(rows: Range<Int>, width: Int, height: Int, from source: SourcePlanes, to target: TargetPlanes) {
+        precondition(rows.lowerBound >= 0 && rows.upperBound <= height, "rows outside of the picture")
+        precondition((rows.lowerBound | rows.upperBound | width | height) & 1 == 0, "4:2:0 needs even bounds")
+        switch pass {
+        case .matrix(let pass): pass.convert(rows: rows, width: width, from: source, to: target)
+        case .light(let pass): pass.convert(rows: rows, width: width, from: source, to: target)
+        }
+    }
+
+    /// Where a 10-bit picture lies (yuv420p10 in the machine's byte order). Strides are in elements.
+    struct SourcePlanes {
+        var y: UnsafePointer<UInt16>
+        var cb: UnsafePointer<UInt16>
+        var cr: UnsafePointer<UInt16>
+        var yStride: Int
+        var cbStride: Int
+        var crStride: Int
+    }
+
+    /// Where an 8-bit picture goes (yuv420p). Strides are in elements.
+    struct TargetPlanes {
+        var y: UnsafeMutablePointer<UInt8>
+        var cb: UnsafeMutablePointer<UInt8>
+        var cr: UnsafeMutablePointer<UInt8>
+        var yStride: Int
+        var cbStride: Int
+        var crStride: Int
+    }
+}
