@@ -39,11 +39,12 @@ struct ColorConverterTests {
         return colours
     }
 
-    /// Codes of colours whose R'G'B' lies in 0…1, a grid of `steps`³ of them.
+    /// Codes of the colours from black to the peak of each of R'G'B', a grid of `steps`³ of them.
     private static func patches(of source: ColorDescription, steps: Int) -> [SIMD3<Int>] {
         let weight = ColorScience.lumaWeights(matrix: source.matrix)
         let (low, lumaSpan, chromaSpan) = source.fullRange ? (0.0, 1023.0, 1023.0) : (64, 876, 896)
-        let scale = Double(steps - 1)
+        // PQ goes on far beyond the peak of a usual picture, 1000 cd/m².
+        let scale = Double(steps - 1) / (source.transfer == 16 ? 0.7518 : 1)
         return (0..<steps * steps * steps).map { index in
             let red = Double(index % steps) / scale
             let green = Double(index / steps % steps) / scale
@@ -150,8 +151,9 @@ struct ColorConverterTests {
             + ":colorspace=\(source.matrixName):range=\(source.rangeName)"
     }
 
+    /// Without `agamma=0` zimg takes HLG's OOTF component by component, and not of luminance as BT.2100 has it.
     private static func toneChain(_ source: ColorDescription, nits: Int, curve: String) -> String {
-        "\(tagged(source)),zscale=t=linear:npl=\(nits),format=gbrpf32le,zscale=p=bt709,tonemap=\(curve):desat=0"
+        "\(tagged(source)),zscale=agamma=\(curve.contains("peak") ? 0 : 1):t=linear:npl=\(nits),format=gbrpf32le,zscale=p=bt709,tonemap=\(curve):desat=0"
             + ",zscale=t=bt709:m=bt709:r=tv"
     }
 
@@ -198,8 +200,7 @@ struct ColorConverterTests {
     func hdrPatches(source: ColorDescription) throws {
         // The first is this converter's own definition; the others are what people paste.
         for (nits, curve, limit) in [
-            (203, "mobius:peak=4.926108", 0.7), (203, "mobius", 2), (100, "mobius", 5), (100, "hable", 5),
-            (203, "hable:peak=4.926108", 7),
+            (203, "mobius:peak=4.926108", 0.1), (203, "mobius", 3.0), (100, "mobius", 7.0), (100, "hable", 7.0),
         ] {
             let (shown, all) = try differences(source, Self.toneChain(source, nits: nits, curve: curve))
             print(
@@ -217,7 +218,7 @@ struct ColorConverterTests {
             ["-ss", "1", "-i", path, "-frames:v", "1", "-vf", "scale=\(width):\(height)", "-pix_fmt", "yuv420p10le"])
         let bench = ColorBench(width: width, height: height, raw: Data(raw))
         let own = bench.converted(from: source)
-        for (nits, curve, limit) in [(203, "mobius:peak=4.926108", 2.0), (100, "mobius", 7), (100, "hable", 7)] {
+        for (nits, curve, limit) in [(203, "mobius:peak=4.926108", 1.0), (203, "mobius", 3), (100, "hable", 7)] {
             let judge = try bench.judged(by: Self.toneChain(source, nits: nits, curve: curve))
             let mean = bench.meanDifference(own, judge)
             print("\(name) npl=\(nits) \(curve): mean \(mean)")
