@@ -37,6 +37,9 @@ public protocol ByteSink: AnyObject {
     /// Nothing is visible before this returns; if it throws, nothing is left behind.
     func finish(head: [UInt8]) throws
 
+    /// SHA-256 of the finished result in hexadecimal; `nil` where it would have to be fetched back.
+    func sha256() throws -> String?
+
     /// Throws everything away. Does nothing after `finish` has returned.
     func abort()
 }

@@ -39,3 +39,10 @@ public struct MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     /// `code: message`, as printed on standard error and stored.
     public var description: String { "\(code.rawValue): \(message)" }
 }
+
+extension MediaError {
+    /// An allocation failed.
+    static let outOfMemory = MediaError(.outOfMemory, "not enough memory for the video; run fewer jobs at once")
+    /// The caller asked to stop.
+    static let cancelled = MediaError(.cancelled, "cancelled before the video was finished")
+}

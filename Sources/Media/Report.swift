@@ -19,12 +19,21 @@ public struct Report: Codable, Sendable, Equatable {
     /// Where the time and the memory went.
     public var timings = Timings()
 
+    /// A report of nothing yet.
+    public init() {}
+
     /// An error as it travels in JSON.
     public struct Failure: Codable, Sendable, Equatable {
         /// A code of CONTRACT section 2.
         public var code: String
         /// One sentence.
         public var message: String
+
+        /// The failure as it is stored.
+        public init(_ error: MediaError) {
+            code = error.code.rawValue
+            message = error.message
+        }
     }
 
     /// The source.

@@ -1,0 +1,39 @@
+/// Whether all of the source arrived: a broken transfer must never look like a short video.
+enum Completeness {
+    /// How far decoded time may stay behind the container's: the contract's max(0.5 s, 1 %).
+    private static func tolerance(_ seconds: Double) -> Double { max(0.5, seconds / 100) }
+
+    /// Throws `source_truncated` or `source_corrupt` where something is missing.
+    static func check(_ info: MediaInfo, _ video: VideoTrack, _ audio: AudioTrack?, _ plan: Plan) throws {
+        try checkDamage("picture", video.damage)
+        if let audio { try checkDamage("sound", audio.damage) }
+        let videoEnd = plan.copiesVideo ? video.end : video.decodedEnd
+        try checkEnd("picture", videoEnd, info.video.end)
+        if let audio { try checkEnd("sound", audio.end, info.audio?.end) }
+        if plan.copiesVideo, let table = info.video.samples?.table, video.copied < table.count {
+            throw MediaError(.sourceTruncated, "only \(video.copied) of \(table.count) pictures arrived; fetch it again")
+        }
+    }
+
+    /// What was concealed, for the report.
+    static func warnings(_ video: VideoTrack, _ audio: AudioTrack?) -> [String] {
+        [("pictures", video.damage), ("packets of sound", audio?.damage ?? (0, 0))].compactMap { name, damage in
+            damage.damaged > 0 ? "\(damage.damaged) of \(damage.packets) \(name) were damaged and concealed" : nil
+        }
+    }
+
+    private static func checkDamage(_ what: String, _ damage: (packets: Int, damaged: Int)) throws {
+        guard damage.damaged > max(1, damage.packets / 100) else { return }
+        throw MediaError(
+            .sourceCorrupt,
+            "\(damage.damaged) of \(damage.packets) packets of the \(what) are damaged; fetch or export the video again")
+    }
+
+    private static func checkEnd(_ what: String, _ decoded: Double, _ declared: Double?) throws {
+        guard let declared, declared - decoded > tolerance(declared) else { return }
+        func short(_ seconds: Double) -> String { "\((seconds * 10).rounded() / 10)" }
+        throw MediaError(
+            .sourceTruncated,
+            "the \(what) ends at \(short(decoded)) s of \(short(declared)) s; fetch or export the video again")
+    }
+}

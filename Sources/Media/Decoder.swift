@@ -1,0 +1,94 @@
+internal import CFFmpeg
+
+/// Turns packets of one stream into frames.
+///
+/// Feeding always drains, so libav's "try again" can't be met. Damage doesn't stop it: what the codec conceals is
+/// counted, and who counts decides when it is too much.
+final class Decoder {
+    private var context: UnsafeMutablePointer<AVCodecContext>?
+    private let streamBase: Rational
+    private let frameSeconds: Double
+    private var lastEnd: Double?
+
+    /// Packets fed, and those whose picture or sound the codec had to conceal or drop.
+    private(set) var packets = 0
+    private(set) var damaged = 0
+    private(set) var frames = 0
+
+    /// So many failures in a row without a frame, and the codec is taken to have nothing more to give.
+    private static let patience = 64
+
+    /// - Parameter threads: how many threads the codec may use; `nil`: one for each core.
+    init(_ stream: Stream, threads: Int?) throws {
+        streamBase = stream.timeBase
+        frameSeconds = stream.averageRate.inverse.value
+        guard let codec = avcodec_find_decoder(stream.parameters.codec_id) else {
+            throw MediaError(
+                .unsupportedVideoCodec, "no decoder for \(stream.codecName); export the video as H.264 or HEVC")
+        }
+        context = avcodec_alloc_context3(codec)
+        guard let context else { throw MediaError.outOfMemory }
+        guard avcodec_parameters_to_context(context, stream.pointer.pointee.codecpar) >= 0 else {
+            throw MediaError(.sourceCorrupt, "the parameters of the \(stream.codecName) stream are damaged")
+        }
+        context.pointee.pkt_timebase = stream.pointer.pointee.time_base
+        context.pointee.thread_count = Int32(clamping: threads ?? 0)
+        let opened = avcodec_open2(context, codec, nil)
+        guard opened >= 0 else {
+            throw MediaError(
+                .unsupportedVideoCodec, "\(stream.codecName) can't be decoded: \(LibavLog.describe(opened))")
+        }
+    }
+
+    deinit { avcodec_free_context(&context) }
+
+    /// Feeds one packet and hands every frame that is ready to `body`.
+    func decode(_ packet: Packet, _ body: (Frame) throws -> Void) throws {
+        packets += 1
+        let result = avcodec_send_packet(context, packet.pointer)
+        if result == REELWAY_ENOMEM { throw MediaError.outOfMemory }
+        // Anything else that goes wrong is damage in this packet; the codec goes on with the next.
+        if result < 0 || packet.isCorrupt { damaged += 1 }
+        try drain(body)
+    }
+
+    /// Hands out what the codec still holds. Nothing may be fed afterwards.
+    func finish(_ body: (Frame) throws -> Void) throws {
+        avcodec_send_packet(context, nil)
+        try drain(body)
+    }
+
+    private func drain(_ body: (Frame) throws -> Void) throws {
+        var failures = 0
+        while failures < Decoder.patience {
+            let frame = try Frame()
+            let result = avcodec_receive_frame(context, frame.pointer)
+            if result == REELWAY_EAGAIN || result == REELWAY_EOF { return }
+            if result == REELWAY_ENOMEM { throw MediaError.outOfMemory }
+            guard result >= 0 else {
+                damaged += 1
+                failures += 1
+                continue
+            }
+            frames += 1
+            if frame.isDamaged { damaged += 1 }
+            stamp(frame)
+            try body(frame)
+        }
+    }
+
+    /// Gives the frame its time: the container's, or where it has none the end of the frame before.
+    private func stamp(_ frame: Frame) {
+        let raw = frame.pointer.pointee
+        if raw.pkt_duration > 0, let duration = Timestamp(raw.pkt_duration, streamBase) {
+            frame.duration = duration.seconds
+        }
+        if raw.nb_samples > 0, raw.sample_rate > 0 {
+            frame.duration = Double(raw.nb_samples) / Double(raw.sample_rate)
+        } else if frame.duration == 0 {
+            frame.duration = frameSeconds
+        }
+        frame.time = Timestamp(raw.best_effort_timestamp, streamBase)?.seconds ?? lastEnd ?? 0
+        lastEnd = frame.time + frame.duration
+    }
+}

@@ -1,0 +1,135 @@
+internal import CFFmpeg
+
+/// Takes a container apart: the streams it holds, then packet after packet in the order of the file.
+///
+/// Opens nothing but the source it is given: no protocol is allowed to libavformat, and only the containers that
+/// cameras, phones and screen recorders write are opened at all.
+final class Demuxer {
+    /// libavformat's name of the container: `mov,mp4,m4a,3gp,3g2,mj2`, `matroska,webm` …
+    let format: String
+    private let bridge: SourceBridge
+    private var context: UnsafeMutablePointer<AVFormatContext>?
+
+    /// Containers that may hold a video a user films or downloads. Everything else is refused by name.
+    private static let videoFormats: Set<String> = [
+        "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts", "mpeg", "flv", "asf", "ogg",
+    ]
+    private static let soundFormats: Set<String> = [
+        "mp3", "wav", "aac", "flac", "ac3", "eac3", "amr", "aiff", "caf", "w64", "ape", "au",
+    ]
+    /// How much of the file libavformat may read to find out what is in it.
+    private static let probeBytes: Int64 = 5_000_000
+
+    /// Opens the container and looks into its streams.
+    ///
+    /// - Parameter ignoringEditLists: give an MP4's times as the media has them. libavformat drops the frame an
+    ///   edit cuts into and shows the rest early, so `Timeline` applies the edits instead.
+    init(_ source: any ByteSource, ignoringEditLists: Bool, isCancelled: @escaping () -> Bool) throws {
+        LibavLog.install
+        LibavLog.clear()
+        if source.length == 0 {
+            throw MediaError(.sourceTruncated, "\(source.name) is empty; fetch or export it again")
+        }
+        bridge = try SourceBridge(source, isCancelled: isCancelled)
+        var input: UnsafePointer<AVInputFormat>?
+        let score = av_probe_input_buffer2(bridge.context, &input, "", nil, 0, 1 << 20)
+        try bridge.check()
+        guard score >= 0, let input else {
+            throw MediaError(.unsupportedContainer, "\(source.name) is no video file Reelway knows; export it as MP4")
+        }
+        format = String(cString: input.pointee.name)
+        try Demuxer.checkAllowed(format, source.name)
+
+        context = avformat_alloc_context()
+        guard let context else { throw MediaError.outOfMemory }
+        context.pointee.pb = bridge.context
+        context.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
+        context.pointee.probesize = Demuxer.probeBytes
+        var options: OpaquePointer?
+        defer { av_dict_free(&options) }
+        av_dict_set(&options, "protocol_whitelist", "", 0)
+        if ignoringEditLists { av_dict_set(&options, "ignore_editlist", "1", 0) }
+        // On failure avformat_open_input frees the context and sets it to nil.
+        let opened = avformat_open_input(&self.context, "", input, &options)
+        try bridge.check()
+        guard opened >= 0 else {
+            throw MediaError(.sourceCorrupt, "\(source.name) can't be opened: \(LibavLog.describe(opened))")
+        }
+        let probed = avformat_find_stream_info(self.context, nil)
+        try bridge.check()
+        guard probed >= 0 else {
+            throw MediaError(.sourceCorrupt, "\(source.name) can't be understood: \(LibavLog.describe(probed))")
+        }
+    }
+
+    deinit {
+        // With a custom AVIO this frees neither the AVIO context nor its buffer: the bridge does.
+        avformat_close_input(&context)
+    }
+
+    private static func checkAllowed(_ format: String, _ name: String) throws {
+        guard !videoFormats.contains(format) else { return }
+        if soundFormats.contains(format) {
+            throw MediaError(.noVideoStream, "\(name) holds sound only (\(format)); give a video")
+        }
+        if format.hasSuffix("_pipe") || ["image2", "gif", "apng", "ico"].contains(format) {
+            throw MediaError(.noVideoStream, "\(name) is a picture (\(format)), not a video")
+        }
+        throw MediaError(.unsupportedContainer, "the container \(format) of \(name) is not supported; export it as MP4")
+    }
+
+    /// Bytes read from the source so far.
+    var bytesRead: Int64 { bridge.bytesRead }
+
+    var streams: [Stream] {
+        guard let context, let list = context.pointee.streams else { return [] }
+        return (0..<Int(context.pointee.nb_streams)).compactMap { index in list[index].map { Stream(pointer: $0) } }
+    }
+
+    /// The container's duration in seconds, and whether it comes from the file rather than from an estimate.
+    var duration: (seconds: Double, isExact: Bool)? {
+        guard let context, context.pointee.duration > 0 else { return nil }
+        let seconds = Double(context.pointee.duration) / Double(AV_TIME_BASE)
+        return (seconds, context.pointee.duration_estimation_method != AVFMT_DURATION_FROM_BITRATE)
+    }
+
+    /// Where the container's clock starts, in microseconds.
+    var containerStart: Int64? {
+        guard let start = context?.pointee.start_time, start != REELWAY_NOPTS else { return nil }
+        return start
+    }
+
+    /// Has libavformat skip all streams but these, without reading them where the container allows it.
+    func select(_ indices: [Int]) {
+        for stream in streams where !indices.contains(stream.index) {
+            stream.pointer.pointee.discard = AVDISCARD_ALL
+        }
+    }
+
+    /// The next packet; `nil` at the end of the file. A source that broke off throws what it threw.
+    func next() throws -> Packet? {
+        let packet = try Packet(timeBase: Rational(0, 0))
+        while true {
+            let result = av_read_frame(context, packet.pointer)
+            try bridge.check()
+            if result == REELWAY_EOF { return nil }
+            if result == REELWAY_EAGAIN { continue }
+            guard result >= 0 else {
+                throw MediaError(.sourceCorrupt, "the container breaks off: \(LibavLog.describe(result))")
+            }
+            guard let list = context?.pointee.streams, packet.streamIndex >= 0,
+                packet.streamIndex < Int(context?.pointee.nb_streams ?? 0), let stream = list[packet.streamIndex]
+            else { continue }
+            packet.timeBase = Rational(stream.pointee.time_base)
+            return packet
+        }
+    }
+}
+
+extension Rational {
+    /// libav's own fraction.
+    init(_ rational: AVRational) { self.init(rational.num, rational.den) }
+
+    /// As libav takes it.
+    var libav: AVRational { AVRational(num: num, den: den) }
+}

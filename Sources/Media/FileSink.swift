@@ -1,0 +1,149 @@
+internal import Crypto
+internal import Glibc
+
+/// A file on disk as a sink. It has no name until it is complete: nothing half-written is ever visible, and nothing
+/// is left behind, whatever ends the process.
+public final class FileSink: ByteSink {
+    public let location: String
+    private let overwrite: Bool
+    private var descriptor: Int32
+    /// Set only where the file system has no unnamed files.
+    private var temporaryPath: String?
+    private var written: Int64 = 0
+    private var headLength: Int64 = 0
+
+    /// Prepares to write `path`. Throws `output_exists` where it is there already and `overwrite` is false, and
+    /// `storage_rejected` where nothing can be made in its folder.
+    public init(path: String, overwrite: Bool) throws {
+        location = path
+        self.overwrite = overwrite
+        var status = stat()
+        if stat(path, &status) == 0 {
+            if status.st_mode & S_IFMT == S_IFDIR {
+                throw MediaError(.storageRejected, "\(path) is a directory; give a file name")
+            }
+            if !overwrite { throw MediaError(.outputExists, "\(path) exists; choose another name or give --overwrite") }
+        }
+        let folder = FileSink.folder(of: path)
+        descriptor = open(folder, FileSink.unnamedFile | O_RDWR | O_CLOEXEC, 0o666)
+        if descriptor < 0, errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL {
+            var template = Array("\(folder)/.reelway-XXXXXX".utf8CString)
+            descriptor = mkstemp(&template)
+            fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+            fchmod(descriptor, 0o644)
+            temporaryPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        guard descriptor >= 0 else {
+            throw MediaError(.storageRejected, "\(path) can't be written: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    deinit { abort() }
+
+    public func write(_ bytes: [UInt8], headLength: Int) throws {
+        self.headLength = Int64(headLength)
+        try put(bytes, at: self.headLength + written)
+        written += Int64(bytes.count)
+    }
+
+    public func finish(head: [UInt8]) throws {
+        do {
+            if written > 0, Int64(head.count) != headLength { try moveBody(to: Int64(head.count)) }
+            try put(head, at: 0)
+            try giveName()
+        } catch {
+            abort()
+            throw error
+        }
+        temporaryPath = nil
+        close(descriptor)
+        descriptor = -1
+    }
+
+    public func abort() {
+        guard descriptor >= 0 else { return }
+        close(descriptor)
+        descriptor = -1
+        if let temporaryPath { unlink(temporaryPath) }
+        temporaryPath = nil
+    }
+
+    /// SHA-256 of the finished file in hexadecimal.
+    public func sha256() throws -> String? {
+        let source = try FileSource(path: location)
+        var hash = SHA256()
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        var offset: Int64 = 0
+        while true {
+            var elements = buffer.mutableSpan
+            var span = elements.mutableBytes
+            let count = try source.read(into: &span, at: offset)
+            if count == 0 { break }
+            hash.update(data: buffer[..<count])
+            offset += Int64(count)
+        }
+        return hash.finalize().map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+    }
+
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    private func giveName() throws {
+        let from = temporaryPath ?? "/proc/self/fd/\(descriptor)"
+        if !overwrite {
+            // `link` refuses a name that came to be meanwhile; `rename` would replace it.
+            if linkat(AT_FDCWD, from, AT_FDCWD, location, AT_SYMLINK_FOLLOW) == 0 {
+                if let temporaryPath { unlink(temporaryPath) }
+                return
+            }
+            if errno == EEXIST { throw MediaError(.outputExists, "\(location) came to exist meanwhile; nothing was replaced") }
+        } else {
+            let hidden = temporaryPath ?? "\(FileSink.folder(of: location))/.reelway-\(getpid())-\(descriptor)"
+            if temporaryPath != nil || linkat(AT_FDCWD, from, AT_FDCWD, hidden, AT_SYMLINK_FOLLOW) == 0 {
+                if rename(hidden, location) == 0 { return }
+                unlink(hidden)
+            }
+        }
+        throw MediaError(.storageRejected, "\(location) can't be given its name: \(String(cString: strerror(errno)))")
+    }
+
+    /// The index became longer than its bound: more samples came than the source announced.
+    private func moveBody(to start: Int64) throws {
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        let shift = start - headLength
+        var left = written
+        while left > 0 {
+            // From the end if it moves back, so that nothing is overwritten before it is read.
+            let count = Int(min(left, Int64(buffer.count)))
+            let at = shift > 0 ? headLength + left - Int64(count) : headLength + written - left
+            guard pread(descriptor, &buffer, count, off_t(at)) == count else { throw writeError() }
+            try put(Array(buffer[..<count]), at: at + shift)
+            left -= Int64(count)
+        }
+        ftruncate(descriptor, off_t(start + written))
+    }
+
+    private func put(_ bytes: [UInt8], at offset: Int64) throws {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                pwrite(descriptor, $0.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset) + off_t(done))
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw writeError() }
+            done += count
+        }
+    }
+
+    private func writeError() -> MediaError {
+        let isFull = errno == ENOSPC || errno == EDQUOT || errno == EFBIG
+        return MediaError(
+            isFull ? .storageRejected : .storageUnavailable,
+            "\(location) can't be written: \(String(cString: strerror(errno)))\(isFull ? "; make room" : "")")
+    }
+
+    /// Linux's O_TMPFILE, a macro Swift doesn't import: 0o20000000 | O_DIRECTORY.
+    private static let unnamedFile: Int32 = 0o20000000 | O_DIRECTORY
+}

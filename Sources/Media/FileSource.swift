@@ -1,0 +1,95 @@
+internal import Glibc
+
+/// A file on disk as a source.
+public final class FileSource: ByteSource {
+    public let name: String
+    public let length: Int64?
+    public let isSeekable: Bool
+    private let descriptor: Int32
+
+    /// Opens the file. Throws `input_not_found` where there is none that can be read.
+    public init(path: String) throws {
+        name = path
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw MediaError(.inputNotFound, "\(path): \(String(cString: strerror(errno))); check the path")
+        }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
+            close(descriptor)
+            throw MediaError(.inputNotFound, "\(path) is a directory; give a video file")
+        }
+        isSeekable = status.st_mode & S_IFMT == S_IFREG
+        length = isSeekable ? Int64(status.st_size) : nil
+        posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
+    }
+
+    deinit { close(descriptor) }
+
+    public func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
+        let count = try PosixRead.read(descriptor, into: &buffer, at: isSeekable ? offset : nil, name)
+        if count == 0, let length, offset < length {
+            throw MediaError(.sourceTruncated, "\(name) became shorter while it was read")
+        }
+        return count
+    }
+}
+
+/// Standard input as a source: bytes come once, in order.
+public final class StandardInput: ByteSource {
+    public let name = "standard input"
+    public let length: Int64? = nil
+    public let isSeekable = false
+
+    /// Reads from descriptor 0, which stays open.
+    public init() {}
+
+    public func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
+        try PosixRead.read(STDIN_FILENO, into: &buffer, at: nil, name)
+    }
+}
+
+/// The one place that calls `read` and `pread`.
+private enum PosixRead {
+    static func read(_ descriptor: Int32, into buffer: inout MutableRawSpan, at offset: Int64?, _ name: String) throws -> Int {
+        while true {
+            let count = buffer.withUnsafeMutableBytes { bytes in
+                offset.map { pread(descriptor, bytes.baseAddress, bytes.count, off_t($0)) }
+                    ?? Glibc.read(descriptor, bytes.baseAddress, bytes.count)
+            }
+            if count >= 0 { return count }
+            guard errno == EINTR else {
+                throw MediaError(.sourceUnavailable, "\(name) can't be read: \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+}
+
+/// Lets the front of a source that can't seek be read twice: once for its boxes, once by libavformat.
+final class RewindableSource: ByteSource {
+    private let source: any ByteSource
+    private var front: [UInt8] = []
+    private var isRecording = true
+
+    init(_ source: any ByteSource) { self.source = source }
+
+    var name: String { source.name }
+    var length: Int64? { source.length }
+    let isSeekable = false
+
+    /// From here on what is read is not kept; what was, is given once more.
+    func stopRecording() { isRecording = false }
+
+    func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
+        if offset < Int64(front.count) {
+            let start = Int(offset)
+            let count = min(buffer.byteCount, front.count - start)
+            buffer.withUnsafeMutableBytes { $0.copyBytes(from: front[start..<(start + count)]) }
+            return count
+        }
+        if !isRecording, !front.isEmpty { front = [] }
+        let count = try source.read(into: &buffer, at: offset)
+        if isRecording { buffer.withUnsafeBytes { front.append(contentsOf: $0[..<count]) } }
+        return count
+    }
+}

@@ -1,0 +1,60 @@
+internal import CFFmpeg
+
+/// A chain of libavfilter's filters, for what libswscale can't do: deinterlacing and turning.
+final class FilterGraph {
+    private var graph: UnsafeMutablePointer<AVFilterGraph>?
+    private var source: UnsafeMutablePointer<AVFilterContext>?
+    private var sink: UnsafeMutablePointer<AVFilterContext>?
+
+    /// Frame times travel through the graph as microseconds.
+    private static let timeBase = Rational(1, 1_000_000)
+
+    /// - Parameters:
+    ///   - filters: the chain, in libavfilter's own language.
+    ///   - frame: one of the frames that will come; all must have its size and format.
+    init(_ filters: String, for frame: Frame, threads: Int?) throws {
+        graph = avfilter_graph_alloc()
+        guard let graph else { throw MediaError.outOfMemory }
+        graph.pointee.nb_threads = Int32(clamping: threads ?? 0)
+        let base = FilterGraph.timeBase
+        let arguments =
+            "video_size=\(frame.width)x\(frame.height):pix_fmt=\(frame.format.rawValue):time_base=\(base.num)/\(base.den)"
+        let isBuilt =
+            avfilter_graph_create_filter(&source, avfilter_get_by_name("buffer"), "in", arguments, nil, graph) >= 0
+            && avfilter_graph_create_filter(&sink, avfilter_get_by_name("buffersink"), "out", nil, nil, graph) >= 0
+        guard isBuilt else { throw MediaError(.internal, "libavfilter has no buffer filters") }
+        // The chain's open ends, named as seen from inside it.
+        var outputs = avfilter_inout_alloc()
+        var inputs = avfilter_inout_alloc()
+        defer {
+            avfilter_inout_free(&outputs)
+            avfilter_inout_free(&inputs)
+        }
+        outputs?.pointee.name = av_strdup("in")
+        outputs?.pointee.filter_ctx = source
+        inputs?.pointee.name = av_strdup("out")
+        inputs?.pointee.filter_ctx = sink
+        guard avfilter_graph_parse_ptr(graph, filters, &inputs, &outputs, nil) >= 0,
+            case let configured = avfilter_graph_config(graph, nil), configured >= 0
+        else { throw MediaError(.internal, "the filters \(filters) can't be used: \(LibavLog.describe(-1))") }
+    }
+
+    deinit { avfilter_graph_free(&graph) }
+
+    /// Sends a frame through (`nil`: there are no more) and hands on whatever comes out.
+    func filter(_ frame: Frame?, _ body: (Frame) throws -> Void) throws {
+        if let frame { frame.pointer.pointee.pts = Int64((frame.time * 1e6).rounded()) }
+        // The graph gets a reference of its own; the caller keeps the frame.
+        let sent = av_buffersrc_add_frame_flags(source, frame?.pointer, Int32(AV_BUFFERSRC_FLAG_KEEP_REF))
+        guard sent >= 0 else { throw MediaError(.internal, "a filter failed: \(LibavLog.describe(sent))") }
+        while true {
+            let output = try Frame()
+            let result = av_buffersink_get_frame(sink, output.pointer)
+            if result == REELWAY_EAGAIN || result == REELWAY_EOF { return }
+            guard result >= 0 else { throw MediaError(.internal, "a filter failed: \(LibavLog.describe(result))") }
+            output.time = Double(output.pointer.pointee.pts) * 1e-6
+            output.duration = frame?.duration ?? 0
+            try body(output)
+        }
+    }
+}

@@ -1,0 +1,107 @@
+internal import CFFmpeg
+
+/// The first look into the video itself: one decoded picture, and how the first ones are spaced.
+struct FirstPicture {
+    /// Everything that was read on the way.
+    let packets: [Packet]
+    private(set) var warnings: [String] = []
+    private let frame: Frame
+    private let times: [Double]
+
+    /// Packets and bytes read at most before a picture has to have come.
+    private static let longestLook = (packets: 600, bytes: 48 << 20)
+    /// Pictures whose times tell the rate where the container has no index of them.
+    private static let timedPictures = 64
+
+    init(_ demuxer: Demuxer, _ stream: Stream, isIndexed: Bool, threads: Int?) throws {
+        let decoder = try Decoder(stream, threads: 1)
+        var packets: [Packet] = []
+        var times: [Double] = []
+        var bytes = 0
+        var first: Frame?
+        func keep(_ frame: Frame) { if first == nil { first = frame } }
+        while first == nil || (!isIndexed && times.count < FirstPicture.timedPictures),
+            packets.count < FirstPicture.longestLook.packets, bytes < FirstPicture.longestLook.bytes
+        {
+            guard let packet = try demuxer.next() else {
+                if first == nil { try decoder.finish(keep) }
+                break
+            }
+            packets.append(packet)
+            bytes += packet.size
+            guard packet.streamIndex == stream.index else { continue }
+            if let time = packet.pts ?? packet.dts { times.append(time.seconds) }
+            if first == nil { try decoder.decode(packet, keep) }
+        }
+        guard let first else {
+            throw MediaError(
+                .sourceCorrupt, "no picture of the \(stream.codecName) video can be decoded; export it again")
+        }
+        frame = first
+        self.packets = packets
+        self.times = times.sorted()
+    }
+
+    /// All that is known of the picture but for its timeline.
+    func describe(_ stream: Stream, _ track: Track?) -> MediaInfo.Video {
+        let parameters = stream.parameters
+        let matrix = stream.displayMatrix
+        let color = color(of: stream)
+        var video = MediaInfo.Video(
+            streamIndex: stream.index, codec: stream.codecName, profile: stream.profileName,
+            pixelFormat: PixelFormat.name(frame.format), width: frame.width, height: frame.height,
+            pixelAspect: aspect(of: stream), orientation: matrix.flatMap { Orientation(matrix: $0) } ?? .upright,
+            color: color.description, statesColor: color.isStated,
+            isInterlaced: frame.isInterlaced || FirstPicture.interlacedOrders.contains(parameters.field_order.rawValue),
+            declaredRate: stream.averageRate.value > 0 ? stream.averageRate.value : stream.baseRate.value,
+            times: times, hasAllTimes: false, timeline: .whole(from: 0))
+        guard let track, track.samples.isPlausible, track.samples.count > 0, track.timescale > 0 else { return video }
+        let scale = Double(track.timescale)
+        video.times = track.samples.presentationTimes.map { Double($0) / scale }.sorted()
+        video.hasAllTimes = true
+        if let configuration = track.description.avcC.flatMap({ AVCConfiguration($0) }), track.descriptionCount == 1,
+            configuration.spsList.count == 1, let sps = SequenceParameterSet(configuration.spsList[0])
+        {
+            video.samples = MediaInfo.CodedVideo(
+                parameters: sps, table: track.samples, timescale: track.timescale, matrix: track.matrix,
+                pixelAspect: track.description.pixelAspect)
+        }
+        return video
+    }
+
+    private static let interlacedOrders: Set<UInt32> = [
+        AV_FIELD_TT.rawValue, AV_FIELD_BB.rawValue, AV_FIELD_TB.rawValue, AV_FIELD_BT.rawValue,
+    ]
+
+    private func aspect(of stream: Stream) -> Double {
+        // The container's word goes first, as players have it.
+        let container = Rational(stream.pointer.pointee.sample_aspect_ratio).value
+        if container > 0.05, container < 20 { return container }
+        return FrameColor.pixelAspect(of: frame) ?? 1
+    }
+
+    /// The stream's colours. What nothing states is guessed as players guess it: BT.601 for the sizes of standard
+    /// definition, else BT.709.
+    private func color(of stream: Stream) -> (description: ColorDescription, isStated: Bool) {
+        let parameters = stream.parameters
+        func code(_ own: UInt32, _ container: UInt32, _ guess: Int) -> Int {
+            if own != 2, own != 0 { return Int(own) }
+            return container != 2 && container != 0 ? Int(container) : guess
+        }
+        let raw = frame.pointer.pointee
+        let isStandardDefinition = frame.width < 1280 && frame.height <= 576
+        let isStated = code(raw.colorspace.rawValue, parameters.color_space.rawValue, 2) != 2
+        let primaries = code(raw.color_primaries.rawValue, parameters.color_primaries.rawValue, 1)
+        let isFull =
+            raw.color_range == AVCOL_RANGE_JPEG || parameters.color_range == AVCOL_RANGE_JPEG
+            || PixelFormat.isJPEG(frame.format)
+        let guess = primaries == 9 ? 9 : isStandardDefinition ? 6 : 1
+        return (
+            ColorDescription(
+                primaries: primaries,
+                transfer: code(raw.color_trc.rawValue, parameters.color_trc.rawValue, 1),
+                matrix: code(raw.colorspace.rawValue, parameters.color_space.rawValue, guess), fullRange: isFull,
+                peakNits: FrameColor.peakNits(of: frame)), isStated
+        )
+    }
+}

@@ -1,0 +1,64 @@
+internal import CFFmpeg
+
+/// A piece of one compressed stream, as a demuxer gives it and a muxer takes it.
+///
+/// Owns its libav packet; the bytes inside are reference-counted and never written to after they are handed on.
+final class Packet {
+    let pointer: UnsafeMutablePointer<AVPacket>
+    /// What one tick of this packet's times lasts, in seconds.
+    var timeBase: Rational
+
+    /// An empty packet.
+    init(timeBase: Rational) throws {
+        guard let pointer = av_packet_alloc() else { throw MediaError.outOfMemory }
+        self.pointer = pointer
+        self.timeBase = timeBase
+    }
+
+    deinit {
+        var owned: UnsafeMutablePointer<AVPacket>? = pointer
+        av_packet_free(&owned)
+    }
+
+    var streamIndex: Int { Int(pointer.pointee.stream_index) }
+    var size: Int { Int(pointer.pointee.size) }
+    var isKey: Bool { pointer.pointee.flags & AV_PKT_FLAG_KEY != 0 }
+    /// libavformat read fewer bytes than the container announced, or the transport said so.
+    var isCorrupt: Bool { pointer.pointee.flags & AV_PKT_FLAG_CORRUPT != 0 }
+
+    var pts: Timestamp? {
+        get { Timestamp(pointer.pointee.pts, timeBase) }
+        set { pointer.pointee.pts = newValue?.ticks ?? REELWAY_NOPTS }
+    }
+    var dts: Timestamp? {
+        get { Timestamp(pointer.pointee.dts, timeBase) }
+        set { pointer.pointee.dts = newValue?.ticks ?? REELWAY_NOPTS }
+    }
+    /// In ticks; 0 where the container doesn't say.
+    var duration: Int64 { max(0, pointer.pointee.duration) }
+
+    /// The compressed bytes, copied. For looking at the few bytes of a header, not for the data path.
+    func bytes(upTo limit: Int) -> [UInt8] {
+        guard let data = pointer.pointee.data else { return [] }
+        return Array(UnsafeBufferPointer(start: data, count: min(limit, max(0, size))))
+    }
+}
+
+/// A point in time as a stream writes it: a number of ticks of its time base.
+struct Timestamp: Sendable, Equatable {
+    let ticks: Int64
+    let base: Rational
+
+    /// `nil` for libav's "no timestamp" and for values no clip can have, so that later arithmetic can't overflow.
+    init?(_ ticks: Int64, _ base: Rational) {
+        guard ticks != REELWAY_NOPTS, base.num > 0, base.den > 0 else { return nil }
+        guard abs(Double(ticks) * base.value) < Timestamp.longestSeconds, ticks.magnitude < 1 << 53 else { return nil }
+        self.ticks = ticks
+        self.base = base
+    }
+
+    var seconds: Double { Double(ticks) * Double(base.num) / Double(base.den) }
+
+    /// 30 years: broadcast streams count from an arbitrary start, nothing counts further.
+    private static let longestSeconds = 1e9
+}

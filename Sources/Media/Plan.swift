@@ -1,0 +1,129 @@
+/// What will be done with each stream, and why: a pure function of what the source is and what the profile asks.
+struct Plan: Sendable {
+    var profile: Profile
+    var video: VideoAction
+    var videoReasons: [String]
+    var audio: AudioAction
+    var audioReasons: [String]
+    /// Deinterlace before anything else.
+    var deinterlaces: Bool
+
+    enum VideoAction: Sendable {
+        /// - Parameter addsColorTags: write the BT.709 tags the SPS lacks.
+        case copy(addsColorTags: Bool)
+        case encode(VideoEncoder.Settings, PictureConverter.Target)
+    }
+
+    enum AudioAction: Sendable {
+        case none
+        /// - Parameter droppedPackets: whole packets in front of the picture's start.
+        case copy(droppedPackets: Int)
+        case encode(sampleRate: Int, channels: Int)
+    }
+
+    var copiesVideo: Bool { if case .copy = video { true } else { false } }
+    var copiesAudio: Bool { if case .copy = audio { true } else { false } }
+
+    /// Decides.
+    init(_ info: MediaInfo, _ profile: Profile, _ options: Transcode.Options) throws {
+        self.profile = profile
+        try Plan.checkDuration(info, profile)
+        let against = options.forceEncode ? ["encoding was asked for"] : CopyRules.video(info, profile)
+        let settings = Plan.settings(info, profile, options)
+        if against.isEmpty {
+            let addsTags = !(info.video.samples?.parameters.statesBT709 ?? true)
+            video = .copy(addsColorTags: addsTags)
+            videoReasons = ["conforms to the profile"] + (addsTags ? ["BT.709 tags are added"] : [])
+        } else {
+            video = .encode(settings, Plan.target(info, settings))
+            videoReasons = against
+        }
+        deinterlaces = info.video.isInterlaced
+        guard let audio = info.audio else {
+            self.audio = .none
+            audioReasons = ["the source has no sound that can be decoded"]
+            return
+        }
+        let end = info.video.end ?? .infinity
+        let frame = settings.frameRate.inverse.value
+        switch CopyRules.audio(audio, videoEnd: end, frameSeconds: frame, profile, options) {
+        case .copy(let dropped):
+            self.audio = .copy(droppedPackets: dropped)
+            audioReasons = ["conforms to the profile"]
+        case .encode(let reasons):
+            self.audio = .encode(
+                sampleRate: audio.sampleRate % 11025 == 0 ? 44100 : 48000, channels: min(2, audio.channels))
+            audioReasons = reasons
+        }
+    }
+
+    /// `too_short` and `too_long`, as soon as the header tells.
+    private static func checkDuration(_ info: MediaInfo, _ profile: Profile) throws {
+        guard let duration = info.duration else { return }
+        try check(duration: duration, profile)
+    }
+
+    /// Allows a duration that rounds to the limit: half a frame of 24 a second.
+    static func check(duration: Double, _ profile: Profile) throws {
+        if let least = profile.minimumSeconds, duration < least - 0.02 {
+            throw MediaError(
+                .tooShort, "the video lasts \(short(duration)) s; \(profile.name) needs at least \(short(least)) s")
+        }
+        if let most = profile.maximumSeconds, duration > most + 0.02 {
+            throw MediaError(
+                .tooLong, "the video lasts \(short(duration)) s; \(profile.name) takes at most \(short(most)) s: trim it")
+        }
+    }
+
+    private static func short(_ seconds: Double) -> String {
+        let tenths = Int((seconds * 10).rounded())
+        return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+    }
+
+    private static func settings(
+        _ info: MediaInfo, _ profile: Profile, _ options: Transcode.Options
+    ) -> VideoEncoder.Settings {
+        let (rate, _) = FrameRate.choose(times: info.video.times, declared: info.video.declaredRate)
+        let size = outputSize(info.displaySize, profile)
+        return VideoEncoder.Settings(
+            width: size.width, height: size.height, frameRate: rate, preset: options.preset ?? "veryfast",
+            crf: options.crf ?? 20,
+            maximumBitrate: bitrateCeiling(
+                seconds: info.duration ?? profile.maximumSeconds, hasAudio: info.audio != nil, profile),
+            bufferSeconds: 1, keyFrameInterval: max(1, Int(rate.value * profile.keyFrameSeconds)), bFrames: 0)
+    }
+
+    /// Highest video rate with which a file of this length keeps its size, whatever is in the picture.
+    ///
+    /// x264's rate buffer bounds what any stretch can take to rate × (length + buffer); 4 % are kept for the index,
+    /// the sound's own variation and the reserve in the head.
+    static func bitrateCeiling(seconds: Double?, hasAudio: Bool, _ profile: Profile) -> Int {
+        guard let bytes = profile.maximumBytes, let seconds, seconds > 0 else { return profile.maximumVideoBitrate }
+        let audio = hasAudio ? Double(profile.maximumCopiedAudioBitrate) * seconds : 0
+        let rate = (Double(bytes) * 8 * 0.96 - audio) / (seconds + 2)
+        return max(100_000, min(profile.maximumVideoBitrate, Int(rate)))
+    }
+
+    /// The picture's upright size: fits the profile's box by orientation, square pixels, even, never enlarged.
+    static func outputSize(_ display: (width: Double, height: Double), _ profile: Profile) -> (width: Int, height: Int) {
+        let long = Double(profile.longSide)
+        let short = Double(profile.shortSide)
+        let box: (Double, Double) =
+            if abs(display.width - display.height) < 1 { (short, short) } else if display.width > display.height {
+                (long, short)
+            } else { (short, long) }
+        let scale = min(1, box.0 / display.width, box.1 / display.height)
+        func even(_ value: Double, _ limit: Double) -> Int {
+            Int(min(limit, max(16, (value / 2).rounded() * 2)))
+        }
+        return (
+            even(display.width * scale - (scale == 1 ? 0.5 : 0), box.0), even(display.height * scale - (scale == 1 ? 0.5 : 0), box.1)
+        )
+    }
+
+    private static func target(_ info: MediaInfo, _ settings: VideoEncoder.Settings) -> PictureConverter.Target {
+        PictureConverter.Target(
+            width: settings.width, height: settings.height, orientation: info.video.orientation,
+            color: info.video.color, pixelAspect: info.video.pixelAspect)
+    }
+}

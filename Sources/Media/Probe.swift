@@ -1,0 +1,194 @@
+internal import CFFmpeg
+
+/// An opened source: what is in it, and its packets from the first on.
+///
+/// Boxes are read by our own reader first, because libavformat keeps to itself what has to be exact: the edit lists,
+/// and whether the file holds every sample its index lists. Then one picture is decoded, since colours and
+/// interlacing may be told by the bitstream alone.
+final class Probe {
+    let info: MediaInfo
+    let demuxer: Demuxer
+    let videoStream: Stream
+    let audioStream: Stream?
+    /// Packets read while probing, to be given first.
+    private var pending: [Packet]
+
+    init(_ source: any ByteSource, threads: Int?, isCancelled: @escaping () -> Bool) throws {
+        if source.length == 0 {
+            throw MediaError(.sourceTruncated, "\(source.name) is empty; fetch or export it again")
+        }
+        let rewindable = source.isSeekable ? nil : RewindableSource(source)
+        let readable: any ByteSource = rewindable ?? source
+        let movie = try Probe.readMovie(readable)
+        rewindable?.stopRecording()
+        let edits = movie.map { Probe.timelines($0) }
+        let demuxer = try Demuxer(readable, ignoringEditLists: edits?.isExact == true, isCancelled: isCancelled)
+        var selection = StreamSelection(demuxer.streams, movie)
+        let video = try selection.bestVideo(source.name)
+        let audio = selection.bestAudio()
+        demuxer.select([video.index, audio?.index].compactMap { $0 })
+
+        let videoTrack = movie?.tracks.first { Int($0.id) == video.id }
+        let audioTrack = audio.flatMap { stream in movie?.tracks.first { Int($0.id) == stream.id } }
+        for track in [videoTrack, audioTrack].compactMap({ $0 }) { try Probe.check(track, source) }
+
+        let look = try FirstPicture(demuxer, video, isIndexed: videoTrack != nil, threads: threads)
+        pending = look.packets
+        var videoInfo = look.describe(video, videoTrack)
+        var audioInfo = audio.map { Probe.describe($0, audioTrack) }
+        let isExact = edits?.isExact == true && movie?.isFragmented == false
+        let zero = Probe.setTimelines(
+            &videoInfo, &audioInfo, video, audio, demuxer, exact: isExact ? edits?.byTrack : nil)
+        _ = zero
+        info = MediaInfo(
+            name: source.name, bytes: source.length, container: Probe.containerName(demuxer.format), video: videoInfo,
+            audio: audioInfo, skipped: selection.skipped, warnings: look.warnings)
+        self.demuxer = demuxer
+        videoStream = video
+        audioStream = audio
+    }
+
+    /// The next packet of the kept streams; `nil` at the end.
+    func next() throws -> Packet? {
+        if !pending.isEmpty { return pending.removeFirst() }
+        while let packet = try demuxer.next() {
+            if packet.streamIndex == videoStream.index || packet.streamIndex == audioStream?.index { return packet }
+        }
+        return nil
+    }
+
+    private static func containerName(_ format: String) -> String {
+        switch format {
+        case "mov,mp4,m4a,3gp,3g2,mj2": "mp4"
+        case "matroska,webm": "matroska"
+        default: format
+        }
+    }
+
+    /// The index of an MP4; `nil` for other containers.
+    private static func readMovie(_ source: any ByteSource) throws -> Movie? {
+        guard let layout = try FileLayout.scan(source, through: .movie) else { return nil }
+        if let brand = layout.majorBrand, ["heic", "heix", "mif1", "avif"].contains(brand), layout.moov == nil {
+            throw MediaError(.noVideoStream, "\(source.name) is a picture (\(brand)), not a video")
+        }
+        guard let moov = layout.moov else {
+            if !source.isSeekable, layout.boxes.last?.type == "mdat" {
+                throw MediaError(
+                    .unsupportedContainer,
+                    "the index of \(source.name) lies behind its media and it can't seek; give the file's path")
+            }
+            throw MediaError(.sourceTruncated, "\(source.name) ends before its index (moov); fetch or export it again")
+        }
+        guard let movie = Movie(moov) else {
+            throw MediaError(.sourceCorrupt, "the index (moov) of \(source.name) is damaged; export it again")
+        }
+        return movie
+    }
+
+    /// Edit lists as timelines; not exact where they play media out of order or at another speed, which is left to
+    /// libavformat.
+    private static func timelines(_ movie: Movie) -> (byTrack: [UInt32: Timeline], isExact: Bool) {
+        var result: [UInt32: Timeline] = [:]
+        for track in movie.tracks where ["vide", "soun"].contains(track.handler) && !track.edits.isEmpty {
+            guard let timeline = Timeline(track, movieTimescale: movie.timescale) else { return ([:], false) }
+            result[track.id] = timeline
+        }
+        return (result, true)
+    }
+
+    private static func check(_ track: Track, _ source: any ByteSource) throws {
+        guard track.timescale > 0, track.timescale <= 1_000_000_000 else {
+            throw MediaError(.sourceCorrupt, "a track of \(source.name) has no usable timescale; export it again")
+        }
+        if let length = source.length, let end = track.samples.maximumEnd, end > length {
+            throw MediaError(
+                .sourceTruncated,
+                "\(source.name) has \(length) bytes but its index needs \(end); fetch or export it again")
+        }
+    }
+
+    private static func describe(_ stream: Stream, _ track: Track?) -> MediaInfo.Audio {
+        let parameters = stream.parameters
+        var audio = MediaInfo.Audio(
+            streamIndex: stream.index, codec: stream.codecName, sampleRate: Int(parameters.sample_rate),
+            channels: Int(parameters.ch_layout.nb_channels), timeline: .whole(from: 0))
+        if let track, track.samples.isPlausible, track.samples.count > 0, track.descriptionCount == 1,
+            let config = track.description.audioSpecificConfig.flatMap({ AudioSpecificConfig($0) })
+        {
+            audio.samples = MediaInfo.CodedAudio(config: config, table: track.samples, timescale: track.timescale)
+        }
+        return audio
+    }
+
+    /// Puts picture and sound on one clock that begins with the earlier of them.
+    private static func setTimelines(
+        _ video: inout MediaInfo.Video, _ audio: inout MediaInfo.Audio?, _ videoStream: Stream, _ audioStream: Stream?,
+        _ demuxer: Demuxer, exact: [UInt32: Timeline]?
+    ) {
+        func timeline(_ stream: Stream) -> Timeline {
+            exact?[UInt32(truncatingIfNeeded: stream.id)] ?? .whole(from: 0)
+        }
+        let videoStart = video.times.first ?? videoStream.startTime?.seconds ?? 0
+        // libavformat counts Matroska's codec delay before the start; the decoder drops it.
+        let audioStart = (audioStream?.startTime?.seconds ?? 0) + (audioStream?.decoderDelay ?? 0)
+        let videoTimeline = timeline(videoStream)
+        let audioTimeline = audioStream.map(timeline)
+        var zero = videoTimeline.start(mediaStart: videoStart)
+        if let audioTimeline { zero = min(zero, audioTimeline.start(mediaStart: audioStart)) }
+        // Sound or picture that a rounding or a few samples of delay put first doesn't move the other.
+        let ofVideo = videoTimeline.start(mediaStart: videoStart)
+        if ofVideo - zero < 0.002 { zero = ofVideo }
+        video.timeline = videoTimeline.advanced(by: zero)
+        video.end = end(videoStream, video.timeline, demuxer)
+        if let audioTimeline {
+            audio?.timeline = audioTimeline.advanced(by: zero)
+            if let audioStream, let timeline = audio?.timeline { audio?.end = end(audioStream, timeline, demuxer) }
+        }
+    }
+
+    /// When a stream's media ends by the container, on the finished video's clock.
+    private static func end(_ stream: Stream, _ timeline: Timeline, _ demuxer: Demuxer) -> Double? {
+        let start = stream.startTime?.seconds ?? 0
+        var media: Double?
+        if let duration = stream.duration?.seconds, duration > 0 { media = start + duration }
+        if media == nil, let whole = demuxer.duration, whole.isExact { media = (demuxer.startSeconds ?? start) + whole.seconds }
+        let shown = media.flatMap { timeline.lastPresentation(before: $0) }
+        guard let bound = timeline.end else { return shown }
+        return shown.map { min($0, bound) } ?? bound
+    }
+}
+
+extension Timeline {
+    /// Reads a track's edit list; `nil` where it can't be played in one pass (a repeated, reversed or slowed
+    /// stretch) or makes no sense.
+    init?(_ track: Track, movieTimescale: UInt32) {
+        guard movieTimescale > 0, track.timescale > 0 else { return nil }
+        var segments: [Segment] = []
+        var presentation = 0.0
+        for (index, edit) in track.edits.enumerated() {
+            let length = Double(edit.segmentDuration) / Double(movieTimescale)
+            if edit.mediaTime < 0 {
+                presentation += length
+                continue
+            }
+            guard edit.rate == 1 else { return nil }
+            let start = Double(edit.mediaTime) / Double(track.timescale)
+            // A last edit of no length shows the rest. One that reaches the end of the media is not a trim: its
+            // length in coarse movie ticks must not cut the last picture.
+            let isLast = index == track.edits.count - 1
+            let mediaEnd = track.seconds
+            let isOpen = isLast && (edit.segmentDuration == 0 || start + length > mediaEnd - 0.002)
+            segments.append(
+                Segment(mediaStart: start, mediaEnd: isOpen ? .infinity : start + length, presentationStart: presentation))
+            presentation += length
+        }
+        self.init(edits: segments)
+    }
+
+    /// When media that ends at `mediaEnd` has been shown.
+    func lastPresentation(before mediaEnd: Double) -> Double? {
+        guard let segment = segments.last(where: { $0.mediaStart < mediaEnd }) else { return nil }
+        let end = min(mediaEnd, segment.mediaEnd)
+        return segment.presentationStart + (segment.mediaStart.isFinite ? end - segment.mediaStart : end)
+    }
+}

@@ -1,0 +1,20 @@
+/// How far a transcode is. Fractions and byte counts never go back.
+public struct Progress: Sendable, Codable, Equatable {
+    /// The stages of CONTRACT section 4.
+    public enum Stage: String, Sendable, Codable {
+        case probing, downloading, transcoding, uploading, verifying
+    }
+
+    /// What is being done.
+    public var stage: Stage
+    /// From 0 to 1.
+    public var progress: Double
+    /// Seconds left, where they can be told.
+    public var etaSeconds: Double?
+    /// Seconds of video done in a second.
+    public var speed: Double
+    /// Bytes read from the source.
+    public var bytesIn: Int64
+    /// Bytes of the result so far.
+    public var bytesOut: Int64
+}

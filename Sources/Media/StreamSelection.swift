@@ -1,0 +1,75 @@
+internal import CFFmpeg
+
+/// Which streams are kept, and why the others are not.
+struct StreamSelection {
+    private let streams: [Stream]
+    private let movie: Movie?
+    private(set) var skipped: [Report.SkippedTrack] = []
+
+    init(_ streams: [Stream], _ movie: Movie?) {
+        self.streams = streams
+        self.movie = movie
+        for stream in streams {
+            if case .other(let kind) = stream.kind { skip(stream, kind, "is not needed") }
+        }
+    }
+
+    /// The largest moving picture that can be decoded; among equals the default one.
+    mutating func bestVideo(_ name: String) throws -> Stream {
+        var candidates: [Stream] = []
+        var refusal: String?
+        for stream in streams where stream.kind == .video {
+            if stream.isStill {
+                skip(stream, "video", "is a cover picture")
+            } else if isEncrypted(stream) {
+                refusal = "the video of \(name) is encrypted; export it without protection"
+                skip(stream, "video", "is encrypted")
+            } else if stream.dolbyVisionProfile == 5 {
+                refusal = "Dolby Vision profile 5 has no compatible base layer; export the video as HLG, HDR10 or SDR"
+                skip(stream, "video", "is Dolby Vision profile 5")
+            } else if !stream.hasDecoder || stream.parameters.width <= 0 || stream.parameters.height <= 0 {
+                refusal = "the video codec \(stream.codecName) of \(name) can't be decoded; export it as H.264 or HEVC"
+                skip(stream, "video", "has no decoder")
+            } else {
+                candidates.append(stream)
+            }
+        }
+        func rank(_ stream: Stream) -> (Int, Int, Int) {
+            (Int(stream.parameters.width) * Int(stream.parameters.height), stream.isDefault ? 1 : 0, -stream.index)
+        }
+        guard let best = candidates.max(by: { rank($0) < rank($1) }) else {
+            if let refusal { throw MediaError(.unsupportedVideoCodec, refusal) }
+            throw MediaError(.noVideoStream, "\(name) has no video track; give a video")
+        }
+        for other in candidates where other.index != best.index { skip(other, "video", "another picture is better") }
+        return best
+    }
+
+    /// The default sound that can be decoded, else the first.
+    mutating func bestAudio() -> Stream? {
+        var candidates: [Stream] = []
+        for stream in streams where stream.kind == .audio {
+            if isEncrypted(stream) {
+                skip(stream, "audio", "is encrypted")
+            } else if !stream.hasDecoder {
+                skip(stream, "audio", "has no decoder")
+            } else if stream.parameters.sample_rate <= 0 || stream.parameters.ch_layout.nb_channels <= 0 {
+                skip(stream, "audio", "holds no sound")
+            } else {
+                candidates.append(stream)
+            }
+        }
+        let best = candidates.first(where: \.isDefault) ?? candidates.first
+        for other in candidates where other.index != best?.index { skip(other, "audio", "another sound is kept") }
+        return best
+    }
+
+    private func isEncrypted(_ stream: Stream) -> Bool {
+        movie?.tracks.first { Int($0.id) == stream.id }?.description.isEncrypted == true
+    }
+
+    private mutating func skip(_ stream: Stream, _ kind: String, _ reason: String) {
+        skipped.append(
+            Report.SkippedTrack(index: stream.index, kind: kind, codec: stream.codecName, reason: reason))
+    }
+}

@@ -1,0 +1,160 @@
+internal import CFFmpeg
+
+/// One video from a source to a sink, on the thread that calls `run`.
+///
+/// ```
+/// ByteSource ─▶ Demuxer ─Packet─▶ VideoTrack ─Packet─▶ Muxer ─bytes─▶ FaststartSink ─body, then head─▶ ByteSink
+///                          └────▶ AudioTrack ────┘                          │
+///                                                                     Conformance
+/// ```
+///
+/// A success is proved, not assumed: every sample the container lists was there, the decoded time reaches the
+/// container's, damage stays under 1 %, and the written boxes keep the profile. Until then the sink shows nothing.
+public struct Transcode {
+    /// What the user can choose.
+    public struct Options: Sendable {
+        /// The limits the result has to keep.
+        public var profile: Profile = .reels
+        /// Never copy a stream.
+        public var forceEncode = false
+        /// x264's preset instead of the planned one.
+        public var preset: String?
+        /// x264's constant rate factor instead of the planned one.
+        public var crf: Double?
+        /// Threads for decoder and encoder each; `nil`: their own choice.
+        public var threads: Int?
+        /// Whether the report gets the result's SHA-256, which costs reading a finished file once.
+        public var hashesOutput = false
+
+        /// The planned settings.
+        public init() {}
+    }
+
+    private let source: any ByteSource
+    private let sink: any ByteSink
+    private let options: Options
+    private let progress: (Progress) -> Void
+    private let isCancelled: @Sendable () -> Bool
+
+    /// Prepares a transcode; nothing is read yet.
+    ///
+    /// - Parameters:
+    ///   - progress: called from `run`'s thread a few times a second at most.
+    ///   - isCancelled: asked often, from `run`'s thread; once true, `run` throws `cancelled` soon after.
+    public init(
+        from source: any ByteSource, to sink: any ByteSink, options: Options,
+        progress: @escaping (Progress) -> Void = { _ in }, isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) {
+        self.source = source
+        self.sink = sink
+        self.options = options
+        self.progress = progress
+        self.isCancelled = isCancelled
+    }
+
+    /// Does the work. Throws a `MediaError` (or what source or sink threw); the sink holds nothing then.
+    public func run() throws -> Report {
+        do {
+            return try work()
+        } catch {
+            sink.abort()
+            throw error
+        }
+    }
+
+    private func work() throws -> Report {
+        var clock = Stopwatch()
+        var meter = ProgressMeter(report: progress)
+        meter.show(.probing, 0, bytesIn: 0, bytesOut: 0)
+        let probe = try Probe(source, threads: options.threads, isCancelled: isCancelled)
+        let plan = try Plan(probe.info, options.profile, options)
+        let faststart = FaststartSink(sink, reservedPrefix: HeadReserve.bytes(probe.info, plan))
+
+        let muxer = try Muxer(to: faststart)
+        let video = try VideoTrack(plan, probe, threads: options.threads, muxer: muxer)
+        let audio = try AudioTrack(plan, probe, muxer: muxer)
+        let running = try muxer.start()
+
+        while let packet = try probe.next() {
+            if isCancelled() { throw MediaError.cancelled }
+            if packet.streamIndex == probe.videoStream.index {
+                try video.feed(packet)
+            } else {
+                try audio?.feed(packet)
+            }
+            for packet in video.takeReady() {
+                clock.markFirstPacket()
+                try running.write(packet, stream: video.streamIndex)
+            }
+            if let audio {
+                let limit = plan.copiesAudio ? probe.info.video.end ?? .infinity : .infinity
+                for packet in audio.takeReady(before: limit) { try running.write(packet, stream: audio.streamIndex) }
+            }
+            if let most = options.profile.maximumSeconds, video.end > most + 0.1 {
+                try Plan.check(duration: video.end, options.profile)
+            }
+            meter.show(
+                .transcoding, fraction(video.end, probe.info), seconds: video.end, total: probe.info.duration,
+                bytesIn: probe.demuxer.bytesRead, bytesOut: faststart.bytesTaken)
+            if video.isOver, audio?.isOver ?? true { break }
+        }
+        try audio?.drain()
+        let holds = (audio?.end ?? 0) > video.end + 0.5 && !plan.copiesVideo
+        try video.finish(soundEnd: holds ? audio?.end : nil)
+        if isCancelled() { throw MediaError.cancelled }
+        try audio?.finish(videoEnd: video.end)
+        try Completeness.check(probe.info, video, audio, plan)
+        for packet in video.takeReady() { try running.write(packet, stream: video.streamIndex) }
+        if let audio {
+            for packet in audio.takeReady(before: video.end) { try running.write(packet, stream: audio.streamIndex) }
+        }
+        clock.markLastPacket()
+        try running.finish()
+        try Plan.check(duration: video.end, options.profile)
+
+        meter.show(.verifying, 0.99, bytesIn: probe.demuxer.bytesRead, bytesOut: faststart.bytesTaken)
+        let sealed = try faststart.seal()
+        var report = Report()
+        report.describe(probe.info)
+        report.describe(plan)
+        let written = try WrittenFile(sealed, plan)
+        report.conformance = Report.ConformanceVerdict(ready: written.violations.isEmpty, failures: written.violations)
+        if let first = written.violations.first {
+            if first.rule == "file_size" {
+                throw MediaError(.tooLarge, "the result has \(first.found); \(plan.profile.name) takes \(first.required)")
+            }
+            throw MediaError(
+                .internal, "the finished file breaks \(first.rule) (\(first.found), required \(first.required)); it was not kept")
+        }
+        if isCancelled() { throw MediaError.cancelled }
+        try sink.finish(head: sealed.head)
+        report.output = written.output
+        report.output?.location = sink.location
+        if options.hashesOutput { report.output?.sha256 = try sink.sha256() }
+        report.warnings = probe.info.warnings + Completeness.warnings(video, audio)
+        report.ok = true
+        report.timings = clock.timings(bytesRead: probe.demuxer.bytesRead, bytesWritten: sealed.fileBytes)
+        meter.show(.verifying, 1, bytesIn: probe.demuxer.bytesRead, bytesOut: sealed.fileBytes)
+        return report
+    }
+
+    private func fraction(_ seconds: Double, _ info: MediaInfo) -> Double {
+        guard let total = info.duration, total > 0 else { return 0 }
+        return min(0.99, max(0, seconds / total))
+    }
+}
+
+/// How much room the bytes in front of the media may need.
+enum HeadReserve {
+    /// A bound for `ftyp`, `moov` and the header of `mdat`: size, time and composition entries of each sample, a
+    /// chunk for each, and room for the fixed boxes.
+    static func bytes(_ info: MediaInfo, _ plan: Plan) -> Int {
+        let seconds = (info.duration ?? plan.profile.maximumSeconds ?? 3600) + 2
+        var pictures = seconds * plan.profile.maximumFrameRate
+        if case .encode(let settings, _) = plan.video { pictures = seconds * settings.frameRate.value }
+        if plan.copiesVideo, let table = info.video.samples?.table { pictures = Double(table.count) }
+        let packets = info.audio == nil ? 0 : seconds * 48_000 / 1024
+        let perPicture = plan.copiesVideo ? 36.0 : 24.0
+        return 4096 + Int(min(pictures, 5e6) * perPicture + min(packets, 5e6) * 24)
+    }
+}

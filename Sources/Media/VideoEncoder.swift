@@ -1,0 +1,123 @@
+internal import CFFmpeg
+
+/// H.264 by libx264, with everything the profile asks of an encoded picture.
+final class VideoEncoder {
+    /// What to encode and how.
+    struct Settings: Sendable, Equatable {
+        /// Even, in pixels.
+        var width: Int
+        var height: Int
+        /// Frames per second; one tick of a frame's time is one frame.
+        var frameRate: Rational
+        /// x264's preset.
+        var preset: String
+        /// x264's constant rate factor: quality, lower is better.
+        var crf: Double
+        /// Highest bits per second over any `bufferSeconds`.
+        var maximumBitrate: Int
+        /// Length of the rate buffer (VBV) in seconds.
+        var bufferSeconds: Double
+        /// Key frame distance in frames.
+        var keyFrameInterval: Int
+        /// B-frames in a row; 0 makes the simplest file: no composition offsets.
+        var bFrames: Int
+    }
+
+    private var context: UnsafeMutablePointer<AVCodecContext>?
+    let timeBase: Rational
+
+    /// - Parameter threads: how many threads x264 may use; `nil`: its own choice.
+    init(_ settings: Settings, threads: Int?) throws {
+        timeBase = settings.frameRate.inverse
+        guard let codec = avcodec_find_encoder_by_name("libx264") else {
+            throw MediaError(.internal, "libavcodec was built without libx264; install Debian's libavcodec59")
+        }
+        context = avcodec_alloc_context3(codec)
+        guard let context else { throw MediaError.outOfMemory }
+        context.pointee.width = Int32(settings.width)
+        context.pointee.height = Int32(settings.height)
+        context.pointee.pix_fmt = AV_PIX_FMT_YUV420P
+        context.pointee.sample_aspect_ratio = AVRational(num: 1, den: 1)
+        context.pointee.time_base = timeBase.libav
+        context.pointee.framerate = settings.frameRate.libav
+        context.pointee.color_primaries = AVCOL_PRI_BT709
+        context.pointee.color_trc = AVCOL_TRC_BT709
+        context.pointee.colorspace = AVCOL_SPC_BT709
+        context.pointee.color_range = AVCOL_RANGE_MPEG
+        context.pointee.profile = FF_PROFILE_H264_HIGH
+        context.pointee.gop_size = Int32(settings.keyFrameInterval)
+        context.pointee.max_b_frames = Int32(settings.bFrames)
+        context.pointee.rc_max_rate = Int64(settings.maximumBitrate)
+        context.pointee.rc_buffer_size = Int32(clamping: Int(Double(settings.maximumBitrate) * settings.bufferSeconds))
+        context.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER | Int32(bitPattern: AV_CODEC_FLAG_CLOSED_GOP)
+        context.pointee.thread_count = Int32(clamping: threads ?? 0)
+        guard av_opt_set(context.pointee.priv_data, "preset", settings.preset, 0) >= 0,
+            av_opt_set_double(context.pointee.priv_data, "crf", settings.crf, 0) >= 0
+        else { throw MediaError(.usage, "libx264 has no preset \(settings.preset) or no CRF \(settings.crf)") }
+        let opened = avcodec_open2(context, codec, nil)
+        guard opened >= 0 else {
+            throw MediaError(.usage, "libx264 refuses its settings: \(LibavLog.describe(opened))")
+        }
+    }
+
+    deinit { avcodec_free_context(&context) }
+
+    /// Adds the stream to a muxer.
+    func addStream(to muxer: borrowing Muxer) throws -> Int {
+        try CodecParameters(of: context).add(to: muxer, timeBase: timeBase, frameRate: timeBase.inverse)
+    }
+
+    /// Encodes a picture for tick `tick`. The frame's planes may be reused as soon as `Frame.isWritable` says so.
+    func encode(_ frame: Frame, tick: Int64, _ body: (Packet) throws -> Void) throws {
+        frame.pointer.pointee.pts = tick
+        // The source's own choice of frame types must not force ours.
+        frame.pointer.pointee.pict_type = AV_PICTURE_TYPE_NONE
+        frame.pointer.pointee.key_frame = 0
+        try EncoderFeed.feed(context, frame, timeBase, duration: 1, body)
+    }
+
+    /// Hands out what x264 still holds.
+    func finish(_ body: (Packet) throws -> Void) throws {
+        try EncoderFeed.feed(context, nil, timeBase, duration: 1, body)
+    }
+}
+
+/// The send-and-drain step all encoders share.
+enum EncoderFeed {
+    static func feed(
+        _ context: UnsafeMutablePointer<AVCodecContext>?, _ frame: Frame?, _ timeBase: Rational, duration: Int64?,
+        _ body: (Packet) throws -> Void
+    ) throws {
+        try check(avcodec_send_frame(context, frame?.pointer))
+        while true {
+            let packet = try Packet(timeBase: timeBase)
+            let result = avcodec_receive_packet(context, packet.pointer)
+            if result == REELWAY_EAGAIN || result == REELWAY_EOF { return }
+            try check(result)
+            if let duration, packet.duration == 0 { packet.pointer.pointee.duration = duration }
+            try body(packet)
+        }
+    }
+
+    private static func check(_ result: Int32) throws {
+        if result == REELWAY_ENOMEM { throw MediaError.outOfMemory }
+        guard result >= 0 else { throw MediaError(.internal, "the encoder failed: \(LibavLog.describe(result))") }
+    }
+}
+
+/// libav's description of an encoded stream, on its way from an encoder to the muxer.
+final class CodecParameters {
+    private(set) var pointer: UnsafeMutablePointer<AVCodecParameters>?
+
+    init(of context: UnsafeMutablePointer<AVCodecContext>?) throws {
+        pointer = avcodec_parameters_alloc()
+        guard let pointer, avcodec_parameters_from_context(pointer, context) >= 0 else { throw MediaError.outOfMemory }
+    }
+
+    deinit { avcodec_parameters_free(&pointer) }
+
+    func add(to muxer: borrowing Muxer, timeBase: Rational, frameRate: Rational? = nil) throws -> Int {
+        guard let pointer else { throw MediaError.outOfMemory }
+        return try muxer.add(pointer, timeBase: timeBase, frameRate: frameRate)
+    }
+}

@@ -1,0 +1,155 @@
+internal import CFFmpeg
+
+/// The picture's way through a transcode: packets of the source in, packets of the output out.
+///
+/// ```
+/// copy    Packet ─▶ (BT.709 tags) ─▶ moved to 0 ──────────────────────────────────────────▶ ready
+/// encode  Packet ─▶ Decoder ─▶ (deinterlace) ─▶ Timeline ─▶ FramePacer ─▶ PictureConverter ─▶ VideoEncoder ─▶ ready
+/// ```
+///
+/// Pictures are chosen before they are converted: what the constant rate leaves out costs no scaling, what it
+/// repeats is converted once.
+final class VideoTrack {
+    /// Packets for the muxer since the caller last took them.
+    private(set) var ready: [Packet] = []
+    /// Index of the output's stream.
+    let streamIndex: Int
+
+    private let timeline: Timeline
+    private var mode: Mode
+    /// When the last picture ends, in seconds of the finished video.
+    private(set) var end = 0.0
+    /// Set once nothing further of the source is shown.
+    private(set) var isOver = false
+
+    private enum Mode {
+        case copy(BitstreamFilter?, firstTick: Int64)
+        case encode(Encoding)
+    }
+
+    /// Packets fed and those with damage, when encoding.
+    var damage: (packets: Int, damaged: Int) {
+        if case .encode(let encoding) = mode { (encoding.decoder.packets, encoding.decoder.damaged) } else { (copied, corrupt) }
+    }
+    private(set) var copied = 0
+    private var corrupt = 0
+
+    init(_ plan: Plan, _ probe: Probe, threads: Int?, muxer: borrowing Muxer) throws {
+        timeline = probe.info.video.timeline
+        let stream = probe.videoStream
+        switch plan.video {
+        case .copy(let addsTags):
+            let filter = addsTags ? try BitstreamFilter(stream) : nil
+            let first = probe.info.video.samples?.table.presentationTimes.min() ?? 0
+            mode = .copy(filter, firstTick: first)
+            guard let parameters = filter?.parameters ?? stream.pointer.pointee.codecpar else { throw MediaError.outOfMemory }
+            // A picture that is upright already needs no matrix; a turned one keeps the source's.
+            streamIndex = try muxer.add(
+                parameters, timeBase: stream.timeBase,
+                displayMatrix: probe.info.video.orientation == .upright ? nil : stream.displayMatrix)
+        case .encode(let settings, let target):
+            let encoding = try Encoding(settings, target, plan, stream, threads: threads)
+            mode = .encode(encoding)
+            streamIndex = try encoding.encoder.addStream(to: muxer)
+        }
+    }
+
+    /// Takes a packet of the source.
+    func feed(_ packet: Packet) throws {
+        switch mode {
+        case .copy(let filter, let firstTick):
+            if packet.isCorrupt { corrupt += 1 }
+            copied += 1
+            guard let pts = packet.pts else { throw MediaError(.sourceCorrupt, "a picture to be copied has no time") }
+            try filter?.filter(packet)
+            let dts = packet.dts ?? pts
+            packet.pts = Timestamp(pts.ticks - firstTick, packet.timeBase)
+            packet.dts = Timestamp(dts.ticks - firstTick, packet.timeBase)
+            let length = packet.duration
+            end = max(end, (packet.pts?.seconds ?? 0) + Double(length) * packet.timeBase.value)
+            ready.append(packet)
+        case .encode(let encoding):
+            try encoding.decoder.decode(packet) { try show($0, encoding) }
+        }
+    }
+
+    /// The source has no more. The last picture stays until `soundEnd` where that is later.
+    func finish(soundEnd: Double?) throws {
+        guard case .encode(let encoding) = mode else { return }
+        try encoding.decoder.finish { try show($0, encoding) }
+        if let deinterlacer = encoding.deinterlacer {
+            try deinterlacer.filter(nil) { try pace($0, encoding) }
+        }
+        guard encoding.hasShown else {
+            throw MediaError(.sourceCorrupt, "not one picture of the video could be decoded; export it again")
+        }
+        decodedEnd = end
+        end = max(end, soundEnd ?? 0)
+        try encoding.pacer.finish(at: end) { try encode($0, $1, encoding) }
+        end = Double(encoding.pacer.ticks) / encoding.pacer.rate
+        try encoding.encoder.finish { ready.append($0) }
+    }
+
+    /// When the last decoded picture ended, before anything was held longer.
+    private(set) var decodedEnd = 0.0
+
+    /// Hands over what is ready.
+    func takeReady() -> [Packet] {
+        defer { ready = [] }
+        return ready
+    }
+
+    private func show(_ frame: Frame, _ encoding: Encoding) throws {
+        if encoding.deinterlaces {
+            if encoding.deinterlacer == nil {
+                // Both fields of a frame make one picture: the rate stays.
+                encoding.deinterlacer = try FilterGraph("bwdif=mode=send_frame:parity=auto", for: frame, threads: encoding.threads)
+            }
+            try encoding.deinterlacer?.filter(frame) { try pace($0, encoding) }
+        } else {
+            try pace(frame, encoding)
+        }
+    }
+
+    private func pace(_ frame: Frame, _ encoding: Encoding) throws {
+        guard let start = timeline.presentation(of: frame.time) else {
+            isOver = isOver || timeline.isOver(at: frame.time)
+            return
+        }
+        let length = frame.duration > 0 && frame.duration < 10 ? frame.duration : 1 / encoding.pacer.rate
+        end = max(end, min(start + length, timeline.end ?? .infinity))
+        encoding.hasShown = true
+        try encoding.pacer.show(frame, at: start) { try encode($0, $1, encoding) }
+    }
+
+    private func encode(_ frame: Frame, _ ticks: Range<Int64>, _ encoding: Encoding) throws {
+        let picture = try encoding.converter.convert(frame)
+        for tick in ticks {
+            // The encoder may still read an earlier use of the same planes: each tick gets a frame of its own.
+            try encoding.encoder.encode(try picture.reference(), tick: tick) { ready.append($0) }
+        }
+    }
+}
+
+/// The parts that decode and encode a picture.
+private final class Encoding {
+    let decoder: Decoder
+    let encoder: VideoEncoder
+    let converter: PictureConverter
+    var pacer: FramePacer
+    var deinterlacer: FilterGraph?
+    let deinterlaces: Bool
+    let threads: Int?
+    var hasShown = false
+
+    init(
+        _ settings: VideoEncoder.Settings, _ target: PictureConverter.Target, _ plan: Plan, _ stream: Stream, threads: Int?
+    ) throws {
+        decoder = try Decoder(stream, threads: threads)
+        encoder = try VideoEncoder(settings, threads: threads)
+        converter = PictureConverter(target, threads: threads)
+        pacer = FramePacer(rate: settings.frameRate.value)
+        deinterlaces = plan.deinterlaces
+        self.threads = threads
+    }
+}

@@ -1,0 +1,129 @@
+import ArgumentParser
+import Foundation
+import Media
+
+/// `reelway transcode INPUT OUTPUT`: one video, no database.
+struct TranscodeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "transcode", abstract: "Make an Instagram-ready MP4 of one video.")
+
+    @Argument(help: "A path, or - for standard input.")
+    var input: String
+
+    @Argument(help: "The path of the MP4.")
+    var output: String
+
+    @OptionGroup var choices: TranscodeChoices
+
+    @Flag(help: "Replace an existing output.")
+    var overwrite = false
+
+    @Option(help: "Write a JSON report to this file; - is standard output.")
+    var report: String?
+
+    @Option(help: "How progress is shown: auto, bar, plain, json or none.")
+    var progress: ProgressDisplay.Style = .auto
+
+    func run() throws {
+        let interruption = Interruption()
+        let display = ProgressDisplay(progress)
+        var finished = Report()
+        do {
+            var options = try choices.options()
+            options.hashesOutput = report != nil
+            // The output first: an existing one is refused before any work.
+            let sink = try FileSink(path: output, overwrite: overwrite)
+            let source = try openInput(input)
+            finished = try Transcode(
+                from: source, to: sink, options: options, progress: display.show,
+                isCancelled: interruption.isRequested
+            ).run()
+            display.end()
+            if report != "-" { summarise(finished) }
+            try write(finished)
+        } catch {
+            display.end()
+            let status = ExitStatus.report(error)
+            finished.error = Report.Failure(error as? MediaError ?? MediaError(.internal, "\(error)"))
+            finished.ok = false
+            try? write(finished)
+            throw ExitStatus(code: status)
+        }
+    }
+
+    private func write(_ finished: Report) throws {
+        guard let report else { return }
+        let text = try JSON.text(of: finished)
+        if report == "-" {
+            print(text)
+        } else {
+            do {
+                try Data((text + "\n").utf8).write(to: URL(fileURLWithPath: report))
+            } catch {
+                throw MediaError(.storageRejected, "the report \(report) can't be written; check its folder")
+            }
+        }
+    }
+
+    private func summarise(_ finished: Report) {
+        guard let output = finished.output, let plan = finished.plan else { return }
+        print("\(output.location): \(output.width)x\(output.height), \(Text.short(output.frameRate)) fps, "
+            + "\(Text.short(output.durationSeconds)) s, \(Text.megabytes(output.bytes))")
+        print("picture: \(plan.video.action) (\(plan.video.reasons.joined(separator: ", ")))")
+        print("sound:   \(plan.audio.action) (\(plan.audio.reasons.joined(separator: ", ")))")
+        for warning in finished.warnings { print("warning: \(warning)") }
+        for track in finished.input?.skippedTracks ?? [] {
+            print("skipped: track \(track.index) (\(track.kind), \(track.codec)) \(track.reason)")
+        }
+        print("took \(Text.short(finished.timings.wallSeconds)) s; checked against \(plan.profile): ready")
+    }
+}
+
+/// The options that transcode and inspect share.
+struct TranscodeChoices: ParsableArguments {
+    @Option(help: "reels, story or any.")
+    var profile = "reels"
+
+    @Flag(help: "Never copy a stream.")
+    var forceEncode = false
+
+    @Option(help: "x264's preset instead of the planned one.")
+    var preset: String?
+
+    @Option(help: "x264's constant rate factor instead of the planned one.")
+    var crf: Double?
+
+    @Option(help: "Threads for decoder and encoder.")
+    var threads: Int?
+
+    private static let presets = [
+        "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+    ]
+
+    func options() throws -> Transcode.Options {
+        var options = Transcode.Options()
+        guard let named = Profile.named(profile) else {
+            throw MediaError(.usage, "there is no profile \(profile); choose reels, story or any")
+        }
+        if let preset, !TranscodeChoices.presets.contains(preset) {
+            throw MediaError(.usage, "x264 has no preset \(preset); choose one of \(TranscodeChoices.presets.joined(separator: ", "))")
+        }
+        if let crf, !(0...51).contains(crf) { throw MediaError(.usage, "--crf takes a number from 0 to 51") }
+        if let threads, !(1...64).contains(threads) { throw MediaError(.usage, "--threads takes a number from 1 to 64") }
+        options.profile = named
+        options.forceEncode = forceEncode
+        options.preset = preset
+        options.crf = crf
+        options.threads = threads
+        return options
+    }
+}
+
+/// Opens what the user named as INPUT.
+func openInput(_ input: String) throws -> any ByteSource {
+    if input == "-" { return StandardInput() }
+    for scheme in ["http:", "https:", "onedrive:"] where input.hasPrefix(scheme) {
+        throw MediaError(.usage, "\(scheme) inputs are not built in yet; give a path or -")
+    }
+    return try FileSource(path: input)
+}

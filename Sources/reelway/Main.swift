@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import Media
+
+/// The command. Commands that need a network or a database join here.
+@main
+struct ReelwayCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reelway",
+        abstract: "Prepares videos for Instagram: H.264/AAC in a fast-start MP4.",
+        version: "reelway \(Reelway.version)",
+        subcommands: [TranscodeCommand.self, InspectCommand.self])
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as ExitStatus {
+            Foundation.exit(failure.code)
+        } catch {
+            let status = exitCode(for: error)
+            guard status == .success || status == .validationFailure else { Foundation.exit(ExitStatus.report(error)) }
+            if status == .success { exit(withError: error) }
+            let message = self.message(for: error).split(separator: "\n").joined(separator: " ")
+            ExitStatus.print("usage: \(message); see reelway --help")
+            Foundation.exit(64)
+        }
+    }
+}
+
+/// A failure that has been reported and only has to end the process.
+struct ExitStatus: Error {
+    let code: Int32
+
+    /// Prints the one line every failure gets and returns its exit status.
+    static func report(_ error: any Error) -> Int32 {
+        let failure = error as? MediaError ?? MediaError(.internal, "\(error)")
+        print(failure.description)
+        return status(of: failure.code)
+    }
+
+    static func print(_ line: String) {
+        let flat = line.split(whereSeparator: \.isNewline).joined(separator: " ")
+        FileHandle.standardError.write(Data("reelway: \(flat)\n".utf8))
+    }
+
+    /// sysexits.h, as CONTRACT section 1 lists them.
+    static func status(of code: MediaError.Code) -> Int32 {
+        switch code {
+        case .usage: 64
+        case .unsupportedContainer, .noVideoStream, .unsupportedVideoCodec, .sourceTruncated, .sourceCorrupt,
+            .sourceChanged, .tooShort, .tooLong, .tooLarge:
+            65
+        case .inputNotFound: 66
+        case .sourceUnavailable, .storageUnavailable: 69
+        case .internal: 70
+        case .outputExists, .storageRejected: 73
+        case .outOfMemory: 75
+        case .cancelled: 130
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import Foundation
+import Media
+
+/// Shows progress on standard error (JSON on standard output would mix with a report).
+final class ProgressDisplay {
+    /// `auto` is a bar on a terminal and lines elsewhere.
+    enum Style: String, ExpressibleByArgument, CaseIterable {
+        case auto, bar, plain, json, none
+    }
+
+    private let style: Style
+    private var isBarShown = false
+    private var lastLine = -1
+
+    init(_ style: Style) {
+        self.style = style == .auto ? (isatty(FileHandle.standardError.fileDescriptor) == 1 ? .bar : .plain) : style
+    }
+
+    func show(_ progress: Media.Progress) {
+        let percent = Int(progress.progress * 100)
+        let speed = progress.speed > 0 ? ", \(Text.short(progress.speed))x" : ""
+        let left = progress.etaSeconds.map { ", \(Int($0.rounded())) s left" } ?? ""
+        switch style {
+        case .bar:
+            let filled = percent * 30 / 100
+            let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 30 - filled)
+            write("\r\u{1B}[K\(bar) \(percent) % \(progress.stage.rawValue)\(speed)\(left)")
+            isBarShown = true
+        case .plain:
+            // A log gets a line for each tenth, not for each moment.
+            guard percent / 10 > lastLine else { return }
+            lastLine = percent / 10
+            write("\(percent) % \(progress.stage.rawValue)\(speed)\(left)\n")
+        case .json:
+            if let line = try? JSON.text(of: progress, onOneLine: true) { write(line + "\n") }
+        case .auto, .none:
+            break
+        }
+    }
+
+    func end() {
+        if isBarShown { write("\r\u{1B}[K") }
+        isBarShown = false
+    }
+
+    private func write(_ text: String) {
+        let handle = style == .json ? FileHandle.standardOutput : FileHandle.standardError
+        handle.write(Data(text.utf8))
+    }
+}
