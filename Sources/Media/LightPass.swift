@@ -20,10 +20,10 @@ struct LightPass: Sendable {
     /// What a description changes in the arithmetic.
     private struct Constants: Sendable {
         /// Chroma codes to luma codes, in units of 2^-20 codes: red by Cr, green by Cb and Cr, blue by Cb.
-        var redByCr = 0
-        var greenByCb = 0
-        var greenByCr = 0
-        var blueByCb = 0
+        var redByCr: Int32 = 0
+        var greenByCb: Int32 = 0
+        var greenByCr: Int32 = 0
+        var blueByCb: Int32 = 0
         /// Linear RGB to BT.709's, by row.
         var red = Row()
         var green = Row()
@@ -72,10 +72,10 @@ struct LightPass: Sendable {
         let grey = ColorScience.decode(y: 0, cb: 512, cr: 512, from: source)
         let byCb = (ColorScience.decode(y: 0, cb: 513, cr: 512, from: source) - grey) * unit
         let byCr = (ColorScience.decode(y: 0, cb: 512, cr: 513, from: source) - grey) * unit
-        constants.redByCr = Int(byCr.x.rounded())
-        constants.greenByCb = Int(byCb.y.rounded())
-        constants.greenByCr = Int(byCr.y.rounded())
-        constants.blueByCb = Int(byCb.z.rounded())
+        constants.redByCr = Int32(byCr.x.rounded())
+        constants.greenByCb = Int32(byCb.y.rounded())
+        constants.greenByCr = Int32(byCr.y.rounded())
+        constants.blueByCb = Int32(byCb.z.rounded())
 
         let gamut = ColorScience.toBT709(primaries: source.primaries)
         constants.red = Row(gamut.row(0))
@@ -212,16 +212,16 @@ struct LightPass: Sendable {
     @inline(always)
     private func offsets(cb: UInt16, cr: UInt16, _ tables: Pointers) -> Offsets {
         // A damaged picture may hold codes above 1023: masked, they stay inside the tables.
-        let cb = Int(cb & 1023) &- 512
-        let cr = Int(cr & 1023) &- 512
+        let cb = Int32(cb & 1023) &- 512
+        let cr = Int32(cr & 1023) &- 512
         let red = cr &* constants.redByCr
         let green = cb &* constants.greenByCb &+ cr &* constants.greenByCr
         let blue = cb &* constants.blueByCb
-        let mask = 1 << LightTables.fractionBits &- 1
+        let mask: Int32 = 1 << LightTables.fractionBits &- 1
         return Offsets(
-            red: tables.light + (red >> LightTables.fractionBits) &* 8,
-            green: tables.light + (green >> LightTables.fractionBits) &* 8,
-            blue: tables.light + (blue >> LightTables.fractionBits) &* 8,
+            red: tables.light + Int(red >> LightTables.fractionBits) &* 8,
+            green: tables.light + Int(green >> LightTables.fractionBits) &* 8,
+            blue: tables.light + Int(blue >> LightTables.fractionBits) &* 8,
             fractions: Lanes(Float(red & mask), Float(green & mask), Float(blue & mask), 0))
     }
 
@@ -281,7 +281,8 @@ struct LightPass: Sendable {
     @inline(always)
     private static func doubled(_ p: Lanes, _ q: Lanes, _ i: Int) -> Lanes { Lanes(p[i], p[i], q[i], q[i]) }
 
-    /// The value of a table of pieces.
+    /// The value of a table of pieces. The upper halves of floats are the odd ones: little-endian, as all of
+    /// Swift's platforms are.
     @inline(always)
     private static func lookUp(_ table: UnsafeRawPointer, _ x: Lanes) -> Lanes {
         let bits = unsafeBitCast(x, to: SIMD8<UInt16>.self)

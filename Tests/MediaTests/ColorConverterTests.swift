@@ -224,7 +224,8 @@ struct ColorConverterTests {
     @Test("Real HDR pictures match zscale and tonemap", arguments: ["sample_edit_list.mp4", "hdr10-av1.mp4"])
     func realPictures(name: String) throws {
         guard let path = ColorBench.clip(name) else { return }
-        let (source, width, height) = name == "hdr10-av1.mp4" ? (Self.pq, 180, 320) : (Self.hlg, 320, 180)
+        let source = name == "hdr10-av1.mp4" ? Self.pq : Self.hlg
+        let (width, height) = (180, 320)
         let raw = try ColorBench.ffmpeg(
             ["-ss", "1", "-i", path, "-frames:v", "1", "-vf", "scale=\(width):\(height)", "-pix_fmt", "yuv420p10le"])
         let bench = ColorBench(width: width, height: height, raw: Data(raw))
