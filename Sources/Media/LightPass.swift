@@ -1,155 +1,178 @@
 /// The conversion by way of light: HDR, wide gamut, other gammas. See `ColorConverter`.
 ///
 /// Y'CbCr → R'G'B' → light → (HLG: OOTF) → BT.709's primaries → (HDR: tone curve) → BT.709 signal → Y'CbCr.
-/// Colours outside of BT.709 are clipped component by component after the tone curve, as zimg does; the curve
-/// itself scales the three components alike and so keeps the hue.
+/// Colours outside of BT.709 are clipped component by component after the tone curve, which itself scales the
+/// three components alike and so keeps the hue. (zimg lets them pass, to saturate in the 8-bit Y'CbCr codes.)
 ///
-/// The four pixels of a 2×2 block are the four lanes of a vector. Their chroma is the same, so that
-/// R' = Y + offset(Cr) needs no arithmetic per pixel: the offset, in steps of a luma code, moves the start of
-/// the table which Y indexes; its fraction goes into the interpolation.
+/// A vector's four lanes are pixels of one row, in two neighbouring 2×2 blocks. A block's chroma is the same for
+/// all of its pixels, so that R' = Y + offset(Cr) needs no arithmetic per pixel: the offset, in steps of a luma
+/// code, moves the start of the table that Y indexes; its fraction goes into the interpolation.
 struct LightPass: Sendable {
+    typealias Source = ColorConverter.SourcePlanes
+    typealias Target = ColorConverter.TargetPlanes
     private typealias Lanes = SIMD4<Float>
-    /// A value and a slope: value + slope · position.
-    private typealias Piece = SIMD2<Float>
+    private typealias Codes = SIMD4<UInt8>
 
-    /// Light by signal, one piece per luma code.
-    private let lightTable: [Piece]
-    /// Signal by light.
-    private let signalTable: [Piece]
-    /// HLG's OOTF factor by scene luminance; empty for others.
-    private let gainTable: [Piece]
+    private let tables: LightTables
     private let curve: ToneCurve?
     private let constants: Constants
 
+    /// What a description changes in the arithmetic.
     private struct Constants: Sendable {
         /// Chroma codes to luma codes, in units of 2^-20 codes: red by Cr, green by Cb and Cr, blue by Cb.
-        var redByCr = 0
-        var greenByCb = 0
-        var greenByCr = 0
-        var blueByCb = 0
+        var redByCr: Int32 = 0
+        var greenByCb: Int32 = 0
+        var greenByCr: Int32 = 0
+        var blueByCb: Int32 = 0
         /// Linear RGB to BT.709's, by row.
-        var red = SIMD3<Float>()
-        var green = SIMD3<Float>()
-        var blue = SIMD3<Float>()
+        var red = Row()
+        var green = Row()
+        var blue = Row()
         /// Luminance of the source's RGB.
-        var luminance = SIMD3<Float>()
-        var knee: Float = 0
-        var scale: Float = 0
-        var upper: Float = 0
-        var lower: Float = 0
+        var luminance = Row()
+        /// The tone curve, see `gain`.
+        var knee = Lanes()
+        var scale = Lanes()
+        var upper = Lanes()
+        var lower = Lanes()
+        var origin = Lanes()
     }
 
-    /// Index of luma code 0 in `lightTable`: no matrix's chroma offset exceeds 2 · 512 codes.
-    private static let lightOrigin = 1024
-    private static let fractionBits = 20
+    /// Three factors, each ready for all lanes.
+    private struct Row: Sendable {
+        var red = Lanes()
+        var green = Lanes()
+        var blue = Lanes()
 
-    /// The pieces of `signalTable` and `gainTable` are the floats of equal upper 16 bits: sign, exponent and
-    /// 7 bits of the mantissa. The first begins at 2^-24 (0.2 codes in 8 bits) and stands for black, the last
-    /// ends at 4.
-    private static let firstBits = 103 << 7
-    private static let pieceCount = 26 << 7
-    private static let smallest = Float(sign: .plus, exponent: -24, significand: 1)
+        init() {}
+
+        init(_ row: SIMD3<Double>) {
+            red = Lanes(repeating: Float(row.x))
+            green = Lanes(repeating: Float(row.y))
+            blue = Lanes(repeating: Float(row.z))
+        }
+
+        @inline(always)
+        func dot(_ red: Lanes, _ green: Lanes, _ blue: Lanes) -> Lanes {
+            red * self.red + green * self.green + blue * self.blue
+        }
+    }
 
     init(from source: ColorDescription) {
-        lightTable = Self.makeLightTable(for: source)
-        signalTable = Self.makePieces { ColorScience.bt709Signal($0) }
-        gainTable = source.transfer == 18 ? Self.makePieces { ColorScience.hlgGain(luminance: $0) } : []
+        tables = LightTables(for: source)
         curve = ToneCurve(for: source)
         constants = Self.makeConstants(for: source, curve: curve)
-    }
-
-    // MARK: Tables
-
-    private static func makeLightTable(for source: ColorDescription) -> [Piece] {
-        let black = source.fullRange ? 0.0 : 64
-        let span = source.fullRange ? 1023.0 : 876
-        let light = (0...3 * lightOrigin).map {
-            ColorScience.light((Double($0 - lightOrigin) - black) / span, transfer: source.transfer)
-        }
-        let unit = Double(1 << fractionBits)
-        return (0..<3 * lightOrigin).map { Piece(Float(light[$0]), Float((light[$0 + 1] - light[$0]) / unit)) }
-    }
-
-    private static func makePieces(_ function: (Double) -> Double) -> [Piece] {
-        (0..<pieceCount).map { index in
-            if index == 0 { return Piece(0, 0) }
-            let start = Double(Float(bitPattern: UInt32(firstBits + index) << 16))
-            let end = Double(Float(bitPattern: UInt32(firstBits + index + 1) << 16))
-            let slope = (function(end) - function(start)) / (end - start)
-            return Piece(Float(function(start) - slope * start), Float(slope))
-        }
     }
 
     private static func makeConstants(for source: ColorDescription, curve: ToneCurve?) -> Constants {
         var constants = Constants()
         // Linear in both chroma codes: the decoder itself tells the factors.
         let codes = source.fullRange ? 1023.0 : 876
-        let unit = Double(1 << fractionBits) * codes
+        let unit = Double(1 << LightTables.fractionBits) * codes
         let grey = ColorScience.decode(y: 0, cb: 512, cr: 512, from: source)
         let byCb = (ColorScience.decode(y: 0, cb: 513, cr: 512, from: source) - grey) * unit
         let byCr = (ColorScience.decode(y: 0, cb: 512, cr: 513, from: source) - grey) * unit
-        constants.redByCr = Int(byCr.x.rounded())
-        constants.greenByCb = Int(byCb.y.rounded())
-        constants.greenByCr = Int(byCr.y.rounded())
-        constants.blueByCb = Int(byCb.z.rounded())
+        constants.redByCr = Int32(byCr.x.rounded())
+        constants.greenByCb = Int32(byCb.y.rounded())
+        constants.greenByCr = Int32(byCr.y.rounded())
+        constants.blueByCb = Int32(byCb.z.rounded())
 
         let gamut = ColorScience.toBT709(primaries: source.primaries)
-        constants.red = SIMD3<Float>(gamut.row(0))
-        constants.green = SIMD3<Float>(gamut.row(1))
-        constants.blue = SIMD3<Float>(gamut.row(2))
-        constants.luminance = SIMD3<Float>(ColorScience.toXYZ(primaries: source.primaries).row(1))
+        constants.red = Row(gamut.row(0))
+        constants.green = Row(gamut.row(1))
+        constants.blue = Row(gamut.row(2))
+        constants.luminance = Row(ColorScience.toXYZ(primaries: source.primaries).row(1))
         if let curve {
-            constants.knee = Float(ToneCurve.knee)
-            constants.scale = Float(curve.scale)
-            constants.upper = Float(curve.upper)
-            constants.lower = Float(curve.lower)
+            constants.knee = Lanes(repeating: Float(ToneCurve.knee))
+            constants.scale = Lanes(repeating: Float(2 * curve.scale))
+            constants.upper = Lanes(repeating: Float(2 * (ToneCurve.knee + curve.upper)))
+            constants.lower = Lanes(repeating: Float(2 * (ToneCurve.knee + curve.lower)))
+            constants.origin = Lanes(repeating: Float(2 * ToneCurve.knee))
         }
         return constants
     }
 
     // MARK: Pixels
 
-    func convert(
-        rows: Range<Int>, width: Int, from source: ColorConverter.SourcePlanes, to target: ColorConverter.TargetPlanes
-    ) {
-        // Constant arguments make three loops of one.
-        switch (gainTable.isEmpty, curve == nil) {
-        case (false, _): walk(rows, width, source, target, ootf: true, squeeze: true)
-        case (true, false): walk(rows, width, source, target, ootf: false, squeeze: true)
-        case (true, true): walk(rows, width, source, target, ootf: false, squeeze: false)
-        }
-    }
-
-    @inline(__always)
-    private func walk(
-        _ rows: Range<Int>, _ width: Int,
-        _ source: ColorConverter.SourcePlanes, _ target: ColorConverter.TargetPlanes, ootf: Bool, squeeze: Bool
-    ) {
-        lightTable.withUnsafeBufferPointer { lightTable in
-            signalTable.withUnsafeBufferPointer { signalTable in
-                gainTable.withUnsafeBufferPointer { gainTable in
-                    guard let light = lightTable.baseAddress, let signal = signalTable.baseAddress else { return }
-                    let gain = gainTable.baseAddress ?? signal
+    func convert(rows: Range<Int>, width: Int, from source: Source, to target: Target) {
+        tables.light.withUnsafeBytes { light in
+            tables.signal.withUnsafeBytes { signal in
+                tables.gain.withUnsafeBytes { gain in
+                    guard let light = light.baseAddress, let signal = signal.baseAddress else { return }
+                    let tables = Pointers(
+                        light: light + LightTables.lightOrigin * 8, signal: signal, gain: gain.baseAddress ?? signal)
                     for row in stride(from: rows.lowerBound, to: rows.upperBound, by: 2) {
-                        convertRows(
-                            row, width, source, target, light: light + Self.lightOrigin, signal: signal, gain: gain,
-                            ootf: ootf, squeeze: squeeze)
+                        convert(row, width & ~3, source, target, tables)
+                        if width & 3 != 0 { convertLastBlock(row, width - 2, source, target, tables) }
                     }
                 }
             }
         }
     }
 
-    /// Converts two luma rows and one chroma row.
-    @inline(__always)
+    private func convert(_ row: Int, _ width: Int, _ source: Source, _ target: Target, _ tables: Pointers) {
+        if !self.tables.gain.isEmpty {
+            convertHLG(row, width, source, target, tables)
+        } else if curve != nil {
+            convertPQ(row, width, source, target, tables)
+        } else {
+            convertSDR(row, width, source, target, tables)
+        }
+    }
+
+    /// Converts the block that has no neighbour, in a picture of its own: twice, and takes one.
+    private func convertLastBlock(_ row: Int, _ x: Int, _ source: Source, _ target: Target, _ tables: Pointers) {
+        let y = source.y + row * source.yStride + x
+        let (a, b) = (y[source.yStride], y[source.yStride + 1])
+        let cb = source.cb[row / 2 * source.cbStride + x / 2]
+        let cr = source.cr[row / 2 * source.crStride + x / 2]
+        let block = [y[0], y[1], y[0], y[1], a, b, a, b, cb, cb, cr, cr]
+        var result = [UInt8](repeating: 0, count: block.count)
+        block.withUnsafeBufferPointer { block in
+            result.withUnsafeMutableBufferPointer { result in
+                guard let from = block.baseAddress, let to = result.baseAddress else { return }
+                convert(
+                    0, 4, Source(y: from, cb: from + 8, cr: from + 10, yStride: 4, cbStride: 2, crStride: 2),
+                    Target(y: to, cb: to + 8, cr: to + 10, yStride: 4, cbStride: 2, crStride: 2), tables)
+            }
+        }
+        let out = target.y + row * target.yStride + x
+        (out[0], out[1]) = (result[0], result[1])
+        (out[target.yStride], out[target.yStride + 1]) = (result[4], result[5])
+        target.cb[row / 2 * target.cbStride + x / 2] = result[8]
+        target.cr[row / 2 * target.crStride + x / 2] = result[10]
+    }
+
+    // Constant arguments make three loops of one. Each is a function of its own, as the compiler stops inlining
+    // in one that grows too large.
+
+    @inline(never)
+    private func convertHLG(_ row: Int, _ width: Int, _ source: Source, _ target: Target, _ tables: Pointers) {
+        convertRows(row, width, source, target, tables, ootf: true, squeeze: true)
+    }
+
+    @inline(never)
+    private func convertPQ(_ row: Int, _ width: Int, _ source: Source, _ target: Target, _ tables: Pointers) {
+        convertRows(row, width, source, target, tables, ootf: false, squeeze: true)
+    }
+
+    @inline(never)
+    private func convertSDR(_ row: Int, _ width: Int, _ source: Source, _ target: Target, _ tables: Pointers) {
+        convertRows(row, width, source, target, tables, ootf: false, squeeze: false)
+    }
+
+    /// The tables' starts; that of light is luma code 0's.
+    private struct Pointers {
+        var light: UnsafeRawPointer
+        var signal: UnsafeRawPointer
+        var gain: UnsafeRawPointer
+    }
+
+    /// Converts two luma rows and one chroma row; `width` is a multiple of 4.
+    @inline(always)
     private func convertRows(
-        _ row: Int, _ width: Int,
-        _ source: ColorConverter.SourcePlanes, _ target: ColorConverter.TargetPlanes,
-        light: UnsafePointer<Piece>, signal: UnsafePointer<Piece>, gain: UnsafePointer<Piece>,
-        ootf: Bool, squeeze: Bool
+        _ row: Int, _ width: Int, _ source: Source, _ target: Target, _ tables: Pointers, ootf: Bool, squeeze: Bool
     ) {
-        let constants = self.constants
-        let mask = 1 << Self.fractionBits &- 1
         let upperY = source.y + row &* source.yStride
         let lowerY = upperY + source.yStride
         let sourceCb = source.cb + (row >> 1) &* source.cbStride
@@ -159,60 +182,89 @@ struct LightPass: Sendable {
         let targetCb = target.cb + (row >> 1) &* target.cbStride
         let targetCr = target.cr + (row >> 1) &* target.crStride
 
-        for column in 0..<(width >> 1) {
-            // A damaged picture may hold codes above 1023: masked, they stay inside the tables.
-            let cb = Int(sourceCb[column] & 1023) &- 512
-            let cr = Int(sourceCr[column] & 1023) &- 512
-            let x = column &<< 1
-            let luma = SIMD4<Int>(
-                Int(upperY[x] & 1023), Int(upperY[x &+ 1] & 1023), Int(lowerY[x] & 1023), Int(lowerY[x &+ 1] & 1023))
+        for column in stride(from: 0, to: width >> 1, by: 2) {
+            let x = 2 &* column
+            let first = offsets(cb: sourceCb[column], cr: sourceCr[column], tables)
+            let second = offsets(cb: sourceCb[column &+ 1], cr: sourceCr[column &+ 1], tables)
+            let upper = signal(upperY + x, first, second, tables, ootf, squeeze)
+            let lower = signal(lowerY + x, first, second, tables, ootf, squeeze)
 
-            let redOffset = cr &* constants.redByCr
-            let greenOffset = cb &* constants.greenByCb &+ cr &* constants.greenByCr
-            let blueOffset = cb &* constants.blueByCb
-            var red = Self.linear(light + redOffset >> Self.fractionBits, luma, Float(redOffset & mask))
-            var green = Self.linear(light + greenOffset >> Self.fractionBits, luma, Float(greenOffset & mask))
-            var blue = Self.linear(light + blueOffset >> Self.fractionBits, luma, Float(blueOffset & mask))
-
-            var factor = Lanes(repeating: 1)
-            if ootf {
-                let luminance =
-                    red * constants.luminance.x + green * constants.luminance.y + blue * constants.luminance.z
-                factor = Self.lookUp(gain, Self.atLeast(luminance, Self.smallest))
-            }
-            (red, green, blue) = (
-                red * constants.red.x + green * constants.red.y + blue * constants.red.z,
-                red * constants.green.x + green * constants.green.y + blue * constants.green.z,
-                red * constants.blue.x + green * constants.blue.y + blue * constants.blue.z
-            )
-            if squeeze {
-                let greatest = Self.greater(Self.greater(red, green), blue) * factor
-                let squeezed =
-                    factor * constants.scale * (greatest + constants.upper) / ((greatest + constants.lower) * greatest)
-                factor.replace(with: squeezed, where: greatest .> constants.knee)
-            }
-            if ootf || squeeze {
-                red *= factor
-                green *= factor
-                blue *= factor
-            }
-            red = Self.lookUp(signal, Self.clip(red))
-            green = Self.lookUp(signal, Self.clip(green))
-            blue = Self.lookUp(signal, Self.clip(blue))
-
-            let weighted = red * Weights.red + green * Weights.green + blue * Weights.blue
-            let codes = Self.rounded(weighted * 219 + 16)
-            upperOut[x] = UInt8(truncatingIfNeeded: codes[0])
-            upperOut[x &+ 1] = UInt8(truncatingIfNeeded: codes[1])
-            lowerOut[x] = UInt8(truncatingIfNeeded: codes[2])
-            lowerOut[x &+ 1] = UInt8(truncatingIfNeeded: codes[3])
-
-            let lumaSum = weighted.sum()
-            let chroma = Self.rounded(
-                Lanes((blue.sum() - lumaSum) * Weights.cb + 128, (red.sum() - lumaSum) * Weights.cr + 128, 0, 0))
-            targetCb[column] = UInt8(truncatingIfNeeded: chroma[0])
-            targetCr[column] = UInt8(truncatingIfNeeded: chroma[1])
+            let bluePairs = upper.blue - upper.luma + (lower.blue - lower.luma)
+            let redPairs = upper.red - upper.luma + (lower.red - lower.luma)
+            let pairs = SIMD8(lowHalf: bluePairs, highHalf: redPairs)
+            let chroma = Self.codes(
+                (pairs.evenHalf + pairs.oddHalf) * Lanes(Weights.cb, Weights.cb, Weights.cr, Weights.cr) + 128)
+            UnsafeMutableRawPointer(upperOut + x).storeBytes(of: Self.codes(upper.luma * 219 + 16), as: Codes.self)
+            UnsafeMutableRawPointer(lowerOut + x).storeBytes(of: Self.codes(lower.luma * 219 + 16), as: Codes.self)
+            UnsafeMutableRawPointer(targetCb + column).storeBytes(of: chroma.lowHalf, as: SIMD2<UInt8>.self)
+            UnsafeMutableRawPointer(targetCr + column).storeBytes(of: chroma.highHalf, as: SIMD2<UInt8>.self)
         }
+    }
+
+    /// What one block's chroma adds to luma, for red, green and blue.
+    private struct Offsets {
+        var red: UnsafeRawPointer
+        var green: UnsafeRawPointer
+        var blue: UnsafeRawPointer
+        var fractions: Lanes
+    }
+
+    @inline(always)
+    private func offsets(cb: UInt16, cr: UInt16, _ tables: Pointers) -> Offsets {
+        // A damaged picture may hold codes above 1023: masked, they stay inside the tables.
+        let cb = Int32(cb & 1023) &- 512
+        let cr = Int32(cr & 1023) &- 512
+        let red = cr &* constants.redByCr
+        let green = cb &* constants.greenByCb &+ cr &* constants.greenByCr
+        let blue = cb &* constants.blueByCb
+        let mask: Int32 = 1 << LightTables.fractionBits &- 1
+        return Offsets(
+            red: tables.light + Int(red >> LightTables.fractionBits) &* 8,
+            green: tables.light + Int(green >> LightTables.fractionBits) &* 8,
+            blue: tables.light + Int(blue >> LightTables.fractionBits) &* 8,
+            fractions: Lanes(Float(red & mask), Float(green & mask), Float(blue & mask), 0))
+    }
+
+    /// Red, blue and luma signals of two pixels each of two blocks.
+    @inline(always)
+    private func signal(
+        _ y: UnsafePointer<UInt16>, _ p: Offsets, _ q: Offsets, _ tables: Pointers, _ ootf: Bool, _ squeeze: Bool
+    ) -> (red: Lanes, blue: Lanes, luma: Lanes) {
+        let (a, b) = (Int(y[0] & 1023) &* 8, Int(y[1] & 1023) &* 8)
+        let (c, d) = (Int(y[2] & 1023) &* 8, Int(y[3] & 1023) &* 8)
+        var red = Self.interpolate(
+            p.red + a, p.red + b, q.red + c, q.red + d, Self.doubled(p.fractions, q.fractions, 0))
+        var green = Self.interpolate(
+            p.green + a, p.green + b, q.green + c, q.green + d, Self.doubled(p.fractions, q.fractions, 1))
+        var blue = Self.interpolate(
+            p.blue + a, p.blue + b, q.blue + c, q.blue + d, Self.doubled(p.fractions, q.fractions, 2))
+
+        var factor = Lanes(repeating: 1)
+        if ootf { factor = Self.lookUp(tables.gain, constants.luminance.dot(red, green, blue)) }
+        (red, green, blue) = (
+            constants.red.dot(red, green, blue),
+            constants.green.dot(red, green, blue),
+            constants.blue.dot(red, green, blue)
+        )
+        if squeeze { factor *= gain(Self.greatest(red, green, blue) * factor) }
+        if ootf || squeeze {
+            red *= factor
+            green *= factor
+            blue *= factor
+        }
+        red = Self.lookUp(tables.signal, red)
+        green = Self.lookUp(tables.signal, green)
+        blue = Self.lookUp(tables.signal, blue)
+        return (red, blue, red * Weights.red + green * Weights.green + blue * Weights.blue)
+    }
+
+    /// `ToneCurve.gain`, which is 1 at the knee: light below it is taken for it. `excess` is twice what exceeds it.
+    @inline(always)
+    private func gain(_ light: Lanes) -> Lanes {
+        let difference = light - constants.knee
+        let excess = difference + Self.magnitude(difference)
+        return constants.scale * (excess + constants.upper)
+            / ((excess + constants.lower) * (excess + constants.origin))
     }
 
     /// BT.709, 3.2 and 3.3; chroma of the sum of four pixels.
@@ -226,39 +278,47 @@ struct LightPass: Sendable {
 
     // MARK: Vectors
 
-    /// Light of one channel of the four pixels.
-    @inline(__always)
-    private static func linear(_ table: UnsafePointer<Piece>, _ luma: SIMD4<Int>, _ fraction: Float) -> Lanes {
-        let (a, b, c, d) = (table[luma[0]], table[luma[1]], table[luma[2]], table[luma[3]])
-        return Lanes(a.x, b.x, c.x, d.x) + Lanes(a.y, b.y, c.y, d.y) * fraction
-    }
+    @inline(always)
+    private static func doubled(_ p: Lanes, _ q: Lanes, _ i: Int) -> Lanes { Lanes(p[i], p[i], q[i], q[i]) }
 
-    /// The value of a table of pieces; `x` lies in 2^-24 ..< 4.
-    @inline(__always)
-    private static func lookUp(_ table: UnsafePointer<Piece>, _ x: Lanes) -> Lanes {
-        let table = table - firstBits
+    /// The value of a table of pieces. The upper halves of floats are the odd ones: little-endian, as all of
+    /// Swift's platforms are.
+    @inline(always)
+    private static func lookUp(_ table: UnsafeRawPointer, _ x: Lanes) -> Lanes {
         let bits = unsafeBitCast(x, to: SIMD8<UInt16>.self)
-        let (a, b, c, d) = (table[Int(bits[1])], table[Int(bits[3])], table[Int(bits[5])], table[Int(bits[7])])
-        return Lanes(a.x, b.x, c.x, d.x) + Lanes(a.y, b.y, c.y, d.y) * x
+        return interpolate(
+            table + Int(bits[1]) &* 8, table + Int(bits[3]) &* 8, table + Int(bits[5]) &* 8,
+            table + Int(bits[7]) &* 8, x)
     }
 
-    @inline(__always)
-    private static func greater(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: a .< b) }
-
-    @inline(__always)
-    private static func atLeast(_ x: Lanes, _ bound: Float) -> Lanes {
-        x.replacing(with: Lanes(repeating: bound), where: x .< bound)
+    /// value + slope · x of four pieces. Loading a piece as one `Double` makes half a vector of it at once.
+    @inline(always)
+    private static func interpolate(
+        _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ c: UnsafeRawPointer, _ d: UnsafeRawPointer, _ x: Lanes
+    ) -> Lanes {
+        let ab = unsafeBitCast(SIMD2(a.load(as: Double.self), b.load(as: Double.self)), to: Lanes.self)
+        let cd = unsafeBitCast(SIMD2(c.load(as: Double.self), d.load(as: Double.self)), to: Lanes.self)
+        let pieces = SIMD8(lowHalf: ab, highHalf: cd)
+        return pieces.evenHalf + pieces.oddHalf * x
     }
 
-    @inline(__always)
-    private static func clip(_ x: Lanes) -> Lanes {
-        let x = atLeast(x, smallest)
-        return x.replacing(with: Lanes(repeating: 1), where: x .> 1)
+    // Swift builds comparisons and choices of vectors from scalars, and the optimizer does not always find back.
+    // Sign bits do without.
+
+    @inline(always)
+    private static func magnitude(_ x: Lanes) -> Lanes {
+        unsafeBitCast(unsafeBitCast(x, to: SIMD4<UInt32>.self) & 0x7fff_ffff, to: Lanes.self)
     }
 
-    /// The nearest integers to small positive numbers: in a float this great the last bit weighs 1.
-    @inline(__always)
-    private static func rounded(_ x: Lanes) -> SIMD4<UInt32> {
-        unsafeBitCast(x + 8_388_608, to: SIMD4<UInt32>.self)
+    @inline(always)
+    private static func greatest(_ a: Lanes, _ b: Lanes, _ c: Lanes) -> Lanes {
+        let ab = (a + b + magnitude(a - b)) * 0.5
+        return (ab + c + magnitude(ab - c)) * 0.5
+    }
+
+    /// The nearest 8-bit codes: in a float as great as 2^23 the last bit weighs 1.
+    @inline(always)
+    private static func codes(_ x: Lanes) -> Codes {
+        Codes(truncatingIfNeeded: unsafeBitCast(x + 8_388_608, to: SIMD4<UInt32>.self))
     }
 }
