@@ -57,6 +57,10 @@ final class AudioTrack {
             packet.timeBase = Rational(1, Int32(rate))
             let samples = Int64(AudioEncoder.packetSamples)
             packet.pts = Timestamp(Int64(packetsSeen - 1 - dropped) * samples, packet.timeBase)
+            if let bound = timeline.end, let start = packet.pts?.seconds, start >= bound - 0.001 {
+                isOver = true
+                return
+            }
             packet.dts = packet.pts
             packet.pointer.pointee.duration = samples
             end = Double(packetsSeen - dropped) * Double(samples) / Double(rate)

@@ -22,7 +22,8 @@ enum Completeness {
         }
     }
 
-    private static func checkDamage(_ what: String, _ damage: (packets: Int, damaged: Int)) throws {
+    /// Throws `source_corrupt` where more than 1 % of the packets are damaged; one always may be.
+    static func checkDamage(_ what: String, _ damage: (packets: Int, damaged: Int)) throws {
         guard damage.damaged > max(1, damage.packets / 100) else { return }
         throw MediaError(
             .sourceCorrupt,

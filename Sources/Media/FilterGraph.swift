@@ -52,7 +52,8 @@ final class FilterGraph {
             let result = av_buffersink_get_frame(sink, output.pointer)
             if result == REELWAY_EAGAIN || result == REELWAY_EOF { return }
             guard result >= 0 else { throw MediaError(.internal, "a filter failed: \(LibavLog.describe(result))") }
-            output.time = Double(output.pointer.pointee.pts) * 1e-6
+            // A deinterlacer counts in half the ticks it was given.
+            output.time = Timestamp(output.pointer.pointee.pts, Rational(av_buffersink_get_time_base(sink)))?.seconds ?? 0
             output.duration = frame?.duration ?? 0
             try body(output)
         }

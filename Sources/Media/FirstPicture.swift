@@ -11,7 +11,9 @@ struct FirstPicture {
     /// Packets and bytes read at most before a picture has to have come.
     private static let longestLook = (packets: 600, bytes: 48 << 20)
     /// Pictures whose times tell the rate where the container has no index of them.
-    private static let timedPictures = 64
+    private static let timedPictures = 80
+    /// H.264 and HEVC reorder pictures by at most 16.
+    private static let deepestReordering = 16
 
     init(_ demuxer: Demuxer, _ stream: Stream, isIndexed: Bool, threads: Int?) throws {
         let decoder = try Decoder(stream, threads: 1)
@@ -19,12 +21,14 @@ struct FirstPicture {
         var times: [Double] = []
         var bytes = 0
         var first: Frame?
+        var isAtEnd = false
         func keep(_ frame: Frame) { if first == nil { first = frame } }
         while first == nil || (!isIndexed && times.count < FirstPicture.timedPictures),
             packets.count < FirstPicture.longestLook.packets, bytes < FirstPicture.longestLook.bytes
         {
             guard let packet = try demuxer.next() else {
                 if first == nil { try decoder.finish(keep) }
+                isAtEnd = true
                 break
             }
             packets.append(packet)
@@ -39,7 +43,8 @@ struct FirstPicture {
         }
         frame = first
         self.packets = packets
-        self.times = times.sorted()
+        // Pictures are read in coding order: the latest of them may still have others in front of them.
+        self.times = isAtEnd ? times.sorted() : Array(times.sorted().dropLast(FirstPicture.deepestReordering))
     }
 
     /// All that is known of the picture but for its timeline.
@@ -63,8 +68,8 @@ struct FirstPicture {
             configuration.spsList.count == 1, let sps = SequenceParameterSet(configuration.spsList[0])
         {
             video.samples = MediaInfo.CodedVideo(
-                parameters: sps, table: track.samples, timescale: track.timescale, matrix: track.matrix,
-                pixelAspect: track.description.pixelAspect)
+                parameters: sps, table: track.samples, timescale: track.timescale,
+                nalLengthSize: configuration.nalLengthSize)
         }
         return video
     }

@@ -15,7 +15,9 @@ enum FrameRate {
         guard let (nominal, isRegular) = nominalRate(times) else {
             return (output(for: declared > 0 ? declared : 30), false)
         }
-        let rate = output(for: nominal)
+        // The container's word decides between neighbours such as 29.97 and 30, which coarse ticks can't.
+        let isNear = declared > 0 && abs(declared / nominal - 1) < 0.005
+        let rate = output(for: isNear ? declared : nominal)
         if isRegular || gridError(times, rate.value) <= tolerance { return (rate, !isRegular) }
         // Pictures at any time: the finest grid moves them least.
         return (Rational(60, 1), true)

@@ -39,9 +39,8 @@ struct MediaInfo: Sendable {
         var parameters: SequenceParameterSet
         var table: SampleTable
         var timescale: UInt32
-        /// The track's display matrix.
-        var matrix: [Int32]
-        var pixelAspect: Rational?
+        /// Bytes of the length in front of each NAL unit.
+        var nalLengthSize: Int
     }
 
     /// The sound.

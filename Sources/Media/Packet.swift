@@ -37,10 +37,21 @@ final class Packet {
     /// In ticks; 0 where the container doesn't say.
     var duration: Int64 { max(0, pointer.pointee.duration) }
 
-    /// The compressed bytes, copied. For looking at the few bytes of a header, not for the data path.
-    func bytes(upTo limit: Int) -> [UInt8] {
-        guard let data = pointer.pointee.data else { return [] }
-        return Array(UnsafeBufferPointer(start: data, count: min(limit, max(0, size))))
+    /// Whether the NAL units of an H.264 packet, each behind its length, fill it exactly.
+    func tilesIntoUnits(lengthSize: Int) -> Bool {
+        guard let data = pointer.pointee.data, size > 0, (1...4).contains(lengthSize) else { return false }
+        let bytes = UnsafeBufferPointer(start: data, count: size)
+        var position = 0
+        while position < size {
+            guard size - position > lengthSize else { return false }
+            let length = bytes[position..<(position + lengthSize)].reduce(0) { $0 << 8 | Int($1) }
+            // The forbidden bit is 0 in every unit (ITU-T H.264, 7.4.1).
+            guard length > 0, length <= size - position - lengthSize, bytes[position + lengthSize] & 0x80 == 0 else {
+                return false
+            }
+            position += lengthSize + length
+        }
+        return true
     }
 }
 

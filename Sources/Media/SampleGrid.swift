@@ -50,9 +50,10 @@ final class SampleGrid {
     func finish(at end: Double, _ body: (Packet) throws -> Void) throws {
         let total = Int64((end * Double(encoder.sampleRate)).rounded())
         if placed < total { try silence(total - placed, body) }
-        let last = max(0, min(total - encoded, Int64(pending[0].count)))
-        if last > 0 {
-            try encoder.encode(pending.map { $0[..<Int(last)] }, position: encoded, body)
+        let rest = Int(max(0, min(total - encoded, Int64(pending[0].count))))
+        for start in stride(from: 0, to: rest, by: AudioEncoder.packetSamples) {
+            let range = start..<min(rest, start + AudioEncoder.packetSamples)
+            try encoder.encode(pending.map { $0[range] }, position: encoded + Int64(start), body)
         }
         pending = pending.map { _ in [] }
         try encoder.finish(body)

@@ -23,7 +23,7 @@ final class VideoTrack {
     private(set) var isOver = false
 
     private enum Mode {
-        case copy(BitstreamFilter?, firstTick: Int64)
+        case copy(BitstreamFilter?, firstTick: Int64, nalLengthSize: Int)
         case encode(Encoding)
     }
 
@@ -41,7 +41,7 @@ final class VideoTrack {
         case .copy(let addsTags):
             let filter = addsTags ? try BitstreamFilter(stream) : nil
             let first = probe.info.video.samples?.table.presentationTimes.min() ?? 0
-            mode = .copy(filter, firstTick: first)
+            mode = .copy(filter, firstTick: first, nalLengthSize: probe.info.video.samples?.nalLengthSize ?? 4)
             guard let parameters = filter?.parameters ?? stream.pointer.pointee.codecpar else { throw MediaError.outOfMemory }
             // A picture that is upright already needs no matrix; a turned one keeps the source's.
             streamIndex = try muxer.add(
@@ -57,9 +57,12 @@ final class VideoTrack {
     /// Takes a packet of the source.
     func feed(_ packet: Packet) throws {
         switch mode {
-        case .copy(let filter, let firstTick):
-            if packet.isCorrupt { corrupt += 1 }
+        case .copy(let filter, let firstTick, let lengthSize):
             copied += 1
+            if packet.isCorrupt || !packet.tilesIntoUnits(lengthSize: lengthSize) {
+                corrupt += 1
+                try Completeness.checkDamage("picture", (packets: copied + 100, damaged: corrupt))
+            }
             guard let pts = packet.pts else { throw MediaError(.sourceCorrupt, "a picture to be copied has no time") }
             try filter?.filter(packet)
             let dts = packet.dts ?? pts
