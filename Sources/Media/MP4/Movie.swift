@@ -1,0 +1,84 @@
+/// A movie box: what a file says of its tracks, with nothing left out that has to be judged. ISO/IEC 14496-12, 8.2.
+///
+/// Reading is tolerant: a damaged part leaves its values at zero, because a judge has to name what is wrong with a
+/// file that libavformat may still play. Nothing in here trusts a count it has not seen the bytes of.
+struct Movie: Sendable {
+    /// Ticks per second of the movie timeline.
+    var timescale: UInt32 = 0
+    /// In movie ticks; 0 where unknown.
+    var duration: UInt64 = 0
+    /// There is an `mvex`: samples may lie in fragments behind this box.
+    var isFragmented = false
+    /// `mehd`, in movie ticks.
+    var fragmentDuration: UInt64?
+    /// Names of what describes the movie or a track and holds anything: `udta/©xyz`, `meta/©too`, `uuid`,
+    /// `meta/com.apple.quicktime.location.ISO6709` …
+    var metadata: [String] = []
+    /// In file order.
+    var tracks: [Track] = []
+
+    /// Tracks read at most; more than any camera writes.
+    static let maximumTrackCount = 256
+
+    /// Reads the payload of `moov`; `nil` where it has no readable `mvhd`.
+    init?(_ moov: [UInt8]) {
+        guard let header = BoxReader.first("mvhd", in: moov[...]), readHeader(header) else { return nil }
+        for box in BoxReader(moov) {
+            switch box.type {
+            case "trak":
+                guard tracks.count < Self.maximumTrackCount else { continue }
+                tracks.append(Track(box.payload))
+                metadata += MetadataNames.found(in: box.payload)
+            case "mvex":
+                isFragmented = true
+                fragmentDuration = Self.fragmentDuration(box.payload)
+            default:
+                break
+            }
+        }
+        metadata += MetadataNames.found(in: moov[...])
+    }
+
+    /// Tracks of this handler: `vide`, `soun` …
+    func tracks(of handler: String) -> [Track] { tracks.filter { $0.handler == handler } }
+
+    private mutating func readHeader(_ payload: ArraySlice<UInt8>) -> Bool {
+        var reader = ByteReader(payload)
+        guard let header = TimeHeader(&reader) else { return false }
+        timescale = header.timescale
+        duration = header.duration
+        return true
+    }
+
+    private static func fragmentDuration(_ mvex: ArraySlice<UInt8>) -> UInt64? {
+        guard let payload = BoxReader.first("mehd", in: mvex) else { return nil }
+        var reader = ByteReader(payload)
+        guard let version = reader.u8(), reader.skip(3) else { return nil }
+        return version == 1 ? reader.u64() : reader.u32().map(UInt64.init)
+    }
+}
+
+/// The front that `mvhd` and `mdhd` share: times, timescale, duration. ISO/IEC 14496-12, 8.2.2 and 8.4.2.
+struct TimeHeader {
+    /// Ticks per second.
+    var timescale: UInt32
+    /// In ticks; 0 where the file says that it does not know.
+    var duration: UInt64
+
+    /// Reads from version and flags to duration.
+    init?(_ reader: inout ByteReader) {
+        guard let version = reader.u8(), reader.skip(3), reader.skip(version == 1 ? 16 : 8),
+            let timescale = reader.u32(), let duration = reader.duration(version: version)
+        else { return nil }
+        self.timescale = timescale
+        self.duration = duration
+    }
+}
+
+extension ByteReader {
+    /// Reads a duration of 64 bits in version 1, else of 32. All ones mean that it is not known, and become 0.
+    mutating func duration(version: UInt8) -> UInt64? {
+        if version == 1 { return u64().map { $0 == .max ? 0 : $0 } }
+        return u32().map { $0 == .max ? 0 : UInt64($0) }
+    }
+}
