@@ -110,7 +110,9 @@ struct FileLayout: Sendable {
         }
         if box.size == 0 {
             let payload = try cursor.read(Self.maximumMovieBytes &+ 1, at: box.payloadOffset)
-            guard payload.count <= Self.maximumMovieBytes else { throw Self.tooLarge("more bytes than its file announces") }
+            guard payload.count <= Self.maximumMovieBytes else {
+                throw Self.tooLarge("more bytes than its file announces")
+            }
             moov = payload
             return
         }

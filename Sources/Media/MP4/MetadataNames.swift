@@ -68,7 +68,9 @@ enum MetadataNames {
         guard reader.skip(4), let claimed = reader.u32() else { return [] }
         var names: [String] = []
         for _ in 0..<min(Int(claimed), maximumCount) {
-            guard let size = reader.u32(), size >= 8, reader.skip(4), let key = reader.bytes(Int(size) - 8) else { break }
+            guard let size = reader.u32(), size >= 8, reader.skip(4), let key = reader.bytes(Int(size) - 8) else {
+                break
+            }
             names.append(String(decoding: key.prefix(128), as: UTF8.self))
         }
         return names
