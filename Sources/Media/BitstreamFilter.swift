@@ -25,7 +25,8 @@ final class BitstreamFilter {
 
     /// Filters a packet in place.
     func filter(_ packet: Packet) throws {
-        guard av_bsf_send_packet(context, packet.pointer) >= 0, av_bsf_receive_packet(context, packet.pointer) >= 0 else {
+        guard av_bsf_send_packet(context, packet.pointer) >= 0, av_bsf_receive_packet(context, packet.pointer) >= 0
+        else {
             throw MediaError(.sourceCorrupt, "an H.264 picture can't be read: \(LibavLog.describe(-1))")
         }
     }

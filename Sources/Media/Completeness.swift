@@ -11,7 +11,8 @@ enum Completeness {
         try checkEnd("picture", videoEnd, info.video.end)
         if let audio { try checkEnd("sound", audio.end, info.audio?.end) }
         if plan.copiesVideo, let table = info.video.samples?.table, video.copied < table.count {
-            throw MediaError(.sourceTruncated, "only \(video.copied) of \(table.count) pictures arrived; fetch it again")
+            throw MediaError(
+                .sourceTruncated, "only \(video.copied) of \(table.count) pictures arrived; fetch it again")
         }
     }
 
@@ -27,7 +28,8 @@ enum Completeness {
         guard damage.damaged > max(1, damage.packets / 100) else { return }
         throw MediaError(
             .sourceCorrupt,
-            "\(damage.damaged) of \(damage.packets) packets of the \(what) are damaged; fetch or export the video again")
+            "\(damage.damaged) of \(damage.packets) packets of the \(what) are damaged; fetch or export the video again"
+        )
     }
 
     private static func checkEnd(_ what: String, _ decoded: Double, _ declared: Double?) throws {

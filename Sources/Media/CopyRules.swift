@@ -7,7 +7,9 @@ enum CopyRules {
         guard let coded = video.samples else { return ["the container doesn't list every picture"] }
         var reasons: [String] = []
         let sps = coded.parameters
-        if ![66, 77, 100].contains(Int(sps.profile)) { reasons.append("H.264 profile \(video.profile ?? "\(sps.profile)")") }
+        if ![66, 77, 100].contains(Int(sps.profile)) {
+            reasons.append("H.264 profile \(video.profile ?? "\(sps.profile)")")
+        }
         if !sps.is8Bit420 { reasons.append("not 4:2:0 8 bit") }
         if !sps.isFrameOnly || video.isInterlaced { reasons.append("interlaced") }
         if sps.width % 2 != 0 || sps.height % 2 != 0 { reasons.append("odd size") }
@@ -25,7 +27,8 @@ enum CopyRules {
         return reasons
     }
 
-    private static func timing(_ coded: MediaInfo.CodedVideo, _ video: MediaInfo.Video, _ profile: Profile) -> [String] {
+    private static func timing(_ coded: MediaInfo.CodedVideo, _ video: MediaInfo.Video, _ profile: Profile) -> [String]
+    {
         let scale = Double(max(1, coded.timescale))
         let shown = coded.table.presentationTimes.map { Double($0) / scale }
         let times = shown.sorted()
@@ -73,7 +76,8 @@ enum CopyRules {
 
     private static func rates(_ coded: MediaInfo.CodedVideo, _ profile: Profile) -> [String] {
         let table = coded.table
-        let perSecond = max(1, Int(Double(table.count) / max(0.001, Double(table.duration) / Double(max(1, coded.timescale)))))
+        let perSecond = max(
+            1, Int(Double(table.count) / max(0.001, Double(table.duration) / Double(max(1, coded.timescale)))))
         var reasons: [String] = []
         var window: Int64 = 0
         var largest: Int64 = 0
@@ -97,7 +101,8 @@ enum CopyRules {
 
     /// Whether whole AAC packets give sound that is in sync and ends with the picture.
     static func audio(
-        _ audio: MediaInfo.Audio, videoEnd: Double, frameSeconds: Double, _ profile: Profile, _ options: Transcode.Options
+        _ audio: MediaInfo.Audio, videoEnd: Double, frameSeconds: Double, _ profile: Profile,
+        _ options: Transcode.Options
     ) -> AudioVerdict {
         if options.forceEncode { return .encode(reasons: ["encoding was asked for"]) }
         guard audio.codec == "aac" else { return .encode(reasons: ["\(audio.codec) is not AAC"]) }
@@ -121,9 +126,12 @@ enum CopyRules {
         }
         // Where on the finished video's clock the media's sample 0 would be heard, in packets.
         let packet = 1024 / Double(max(1, audio.sampleRate))
-        let zero = segment.mediaStart.isFinite ? segment.presentationStart - segment.mediaStart : segment.presentationStart
+        let zero =
+            segment.mediaStart.isFinite ? segment.presentationStart - segment.mediaStart : segment.presentationStart
         let dropped = (-zero / packet).rounded()
-        if dropped < 0 || abs(zero + dropped * packet) > syncTolerance || segment.presentationStart > syncTolerance && segment.mediaStart.isFinite {
+        if dropped < 0 || abs(zero + dropped * packet) > syncTolerance
+            || segment.presentationStart > syncTolerance && segment.mediaStart.isFinite
+        {
             reasons.append("whole packets can't bring the sound into sync")
         }
         let end = min(zero + seconds, audio.timeline.end ?? .infinity)

@@ -4,6 +4,7 @@ internal import Glibc
 /// A file on disk as a sink. It has no name until it is complete: nothing half-written is ever visible, and nothing
 /// is left behind, whatever ends the process.
 public final class FileSink: ByteSink {
+    /// The path.
     public let location: String
     private let overwrite: Bool
     private var descriptor: Int32
@@ -40,12 +41,14 @@ public final class FileSink: ByteSink {
 
     deinit { abort() }
 
+    /// Writes the next bytes of the body behind the room for the head.
     public func write(_ bytes: [UInt8], headLength: Int) throws {
         self.headLength = Int64(headLength)
         try put(bytes, at: self.headLength + written)
         written += Int64(bytes.count)
     }
 
+    /// Writes the head and gives the file its name.
     public func finish(head: [UInt8]) throws {
         do {
             if written > 0, Int64(head.count) != headLength { try moveBody(to: Int64(head.count)) }
@@ -60,6 +63,7 @@ public final class FileSink: ByteSink {
         descriptor = -1
     }
 
+    /// Lets go of the file, which then never existed.
     public func abort() {
         guard descriptor >= 0 else { return }
         close(descriptor)
@@ -98,7 +102,9 @@ public final class FileSink: ByteSink {
                 if let temporaryPath { unlink(temporaryPath) }
                 return
             }
-            if errno == EEXIST { throw MediaError(.outputExists, "\(location) came to exist meanwhile; nothing was replaced") }
+            if errno == EEXIST {
+                throw MediaError(.outputExists, "\(location) came to exist meanwhile; nothing was replaced")
+            }
         } else {
             let hidden = temporaryPath ?? "\(FileSink.folder(of: location))/.reelway-\(getpid())-\(descriptor)"
             if temporaryPath != nil || linkat(AT_FDCWD, from, AT_FDCWD, hidden, AT_SYMLINK_FOLLOW) == 0 {

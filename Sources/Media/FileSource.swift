@@ -2,8 +2,11 @@ internal import Glibc
 
 /// A file on disk as a source.
 public final class FileSource: ByteSource {
+    /// The path, or what stands for it.
     public let name: String
+    /// The file's size; `nil` for what can't be measured.
     public let length: Int64?
+    /// True for a regular file.
     public let isSeekable: Bool
     private let descriptor: Int32
 
@@ -26,6 +29,7 @@ public final class FileSource: ByteSource {
 
     deinit { close(descriptor) }
 
+    /// Reads up to a buffer; see `ByteSource`.
     public func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
         let count = try PosixRead.read(descriptor, into: &buffer, at: isSeekable ? offset : nil, name)
         if count == 0, let length, offset < length {
@@ -37,13 +41,17 @@ public final class FileSource: ByteSource {
 
 /// Standard input as a source: bytes come once, in order.
 public final class StandardInput: ByteSource {
+    /// The path, or what stands for it.
     public let name = "standard input"
+    /// The file's size; `nil` for what can't be measured.
     public let length: Int64? = nil
+    /// True for a regular file.
     public let isSeekable = false
 
     /// Reads from descriptor 0, which stays open.
     public init() {}
 
+    /// Reads up to a buffer; see `ByteSource`.
     public func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
         try PosixRead.read(STDIN_FILENO, into: &buffer, at: nil, name)
     }
@@ -51,7 +59,9 @@ public final class StandardInput: ByteSource {
 
 /// The one place that calls `read` and `pread`.
 private enum PosixRead {
-    static func read(_ descriptor: Int32, into buffer: inout MutableRawSpan, at offset: Int64?, _ name: String) throws -> Int {
+    static func read(_ descriptor: Int32, into buffer: inout MutableRawSpan, at offset: Int64?, _ name: String) throws
+        -> Int
+    {
         while true {
             let count = buffer.withUnsafeMutableBytes { bytes in
                 offset.map { pread(descriptor, bytes.baseAddress, bytes.count, off_t($0)) }

@@ -53,7 +53,8 @@ final class FilterGraph {
             if result == REELWAY_EAGAIN || result == REELWAY_EOF { return }
             guard result >= 0 else { throw MediaError(.internal, "a filter failed: \(LibavLog.describe(result))") }
             // A deinterlacer counts in half the ticks it was given.
-            output.time = Timestamp(output.pointer.pointee.pts, Rational(av_buffersink_get_time_base(sink)))?.seconds ?? 0
+            output.time =
+                Timestamp(output.pointer.pointee.pts, Rational(av_buffersink_get_time_base(sink)))?.seconds ?? 0
             output.duration = frame?.duration ?? 0
             try body(output)
         }

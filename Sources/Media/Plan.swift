@@ -71,7 +71,8 @@ struct Plan: Sendable {
         }
         if let most = profile.maximumSeconds, duration > most + 0.02 {
             throw MediaError(
-                .tooLong, "the video lasts \(short(duration)) s; \(profile.name) takes at most \(short(most)) s: trim it")
+                .tooLong,
+                "the video lasts \(short(duration)) s; \(profile.name) takes at most \(short(most)) s: trim it")
         }
     }
 
@@ -105,7 +106,8 @@ struct Plan: Sendable {
     }
 
     /// The picture's upright size: fits the profile's box by orientation, square pixels, even, never enlarged.
-    static func outputSize(_ display: (width: Double, height: Double), _ profile: Profile) -> (width: Int, height: Int) {
+    static func outputSize(_ display: (width: Double, height: Double), _ profile: Profile) -> (width: Int, height: Int)
+    {
         let long = Double(profile.longSide)
         let short = Double(profile.shortSide)
         let box: (Double, Double) =
@@ -117,7 +119,8 @@ struct Plan: Sendable {
             Int(min(limit, max(16, (value / 2).rounded() * 2)))
         }
         return (
-            even(display.width * scale - (scale == 1 ? 0.5 : 0), box.0), even(display.height * scale - (scale == 1 ? 0.5 : 0), box.1)
+            even(display.width * scale - (scale == 1 ? 0.5 : 0), box.0),
+            even(display.height * scale - (scale == 1 ? 0.5 : 0), box.1)
         )
     }
 

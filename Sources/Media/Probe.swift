@@ -151,7 +151,9 @@ final class Probe {
         let start = stream.startTime?.seconds ?? 0
         var media: Double?
         if let duration = stream.duration?.seconds, duration > 0 { media = start + duration }
-        if media == nil, let whole = demuxer.duration, whole.isExact { media = (demuxer.startSeconds ?? start) + whole.seconds }
+        if media == nil, let whole = demuxer.duration, whole.isExact {
+            media = (demuxer.startSeconds ?? start) + whole.seconds
+        }
         let shown = media.flatMap { timeline.lastPresentation(before: $0) }
         guard let bound = timeline.end else { return shown }
         return shown.map { min($0, bound) } ?? bound
@@ -179,7 +181,8 @@ extension Timeline {
             let mediaEnd = track.seconds
             let isOpen = isLast && (edit.segmentDuration == 0 || start + length > mediaEnd - 0.002)
             segments.append(
-                Segment(mediaStart: start, mediaEnd: isOpen ? .infinity : start + length, presentationStart: presentation))
+                Segment(
+                    mediaStart: start, mediaEnd: isOpen ? .infinity : start + length, presentationStart: presentation))
             presentation += length
         }
         self.init(edits: segments)

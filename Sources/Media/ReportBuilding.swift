@@ -11,9 +11,11 @@ extension Report {
             name: info.name, bytes: info.bytes, container: info.container, durationSeconds: info.duration,
             video: Video(
                 codec: video.codec, profile: video.profile, pixelFormat: video.pixelFormat, width: video.width,
-                height: video.height, displayWidth: Int(size.width.rounded()), displayHeight: Int(size.height.rounded()),
+                height: video.height, displayWidth: Int(size.width.rounded()),
+                displayHeight: Int(size.height.rounded()),
                 rotation: video.orientation.clockwiseDegrees, frameRate: average, variableFrameRate: isVariable,
-                transfer: video.color.transferName, primaries: video.color.primariesName, matrix: video.color.matrixName,
+                transfer: video.color.transferName, primaries: video.color.primariesName,
+                matrix: video.color.matrixName,
                 range: video.color.rangeName, interlaced: video.isInterlaced, hdr: video.color.isHDR),
             audio: info.audio.map { Audio(codec: $0.codec, sampleRate: $0.sampleRate, channels: $0.channels) },
             skippedTracks: info.skipped)
@@ -35,6 +37,7 @@ extension Report {
             case .encode: "encode"
             }
         self.plan = PlanSummary(
-            profile: plan.profile.name, video: video, audio: AudioPlanSummary(action: action, reasons: plan.audioReasons))
+            profile: plan.profile.name, video: video,
+            audio: AudioPlanSummary(action: action, reasons: plan.audioReasons))
     }
 }

@@ -83,7 +83,8 @@ final class Resampler {
         if result >= 0 { av_opt_set_double(UnsafeMutableRawPointer(context), "rematrix_maxval", 1, 0) }
         guard result >= 0, swr_init(context) >= 0 else {
             throw MediaError(
-                .sourceCorrupt, "sound with \(raw.ch_layout.nb_channels) channels at \(raw.sample_rate) Hz can't be converted")
+                .sourceCorrupt,
+                "sound with \(raw.ch_layout.nb_channels) channels at \(raw.sample_rate) Hz can't be converted")
         }
         input = (raw.format, raw.sample_rate, raw.ch_layout.nb_channels)
     }

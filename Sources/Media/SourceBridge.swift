@@ -52,7 +52,9 @@ final class SourceBridge {
     }
 
     private func read(_ buffer: UnsafeMutablePointer<UInt8>?, _ size: Int32) -> Int32 {
-        guard failure == nil, let buffer, size > 0 else { return failure == nil ? reelway_averror(EINVAL) : REELWAY_EXIT }
+        guard failure == nil, let buffer, size > 0 else {
+            return failure == nil ? reelway_averror(EINVAL) : REELWAY_EXIT
+        }
         do {
             if isCancelled() { throw MediaError.cancelled }
             var span = UnsafeMutableRawBufferPointer(start: buffer, count: Int(size)).mutableBytes

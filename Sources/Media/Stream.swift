@@ -52,7 +52,9 @@ struct Stream {
     /// The matrix that turns the stored picture upright, row by row, as in `tkhd`.
     var displayMatrix: [Int32]? {
         var size = 0
-        guard let data = av_stream_get_side_data(pointer, AV_PKT_DATA_DISPLAYMATRIX, &size), size >= 36 else { return nil }
+        guard let data = av_stream_get_side_data(pointer, AV_PKT_DATA_DISPLAYMATRIX, &size), size >= 36 else {
+            return nil
+        }
         return data.withMemoryRebound(to: Int32.self, capacity: 9) { Array(UnsafeBufferPointer(start: $0, count: 9)) }
     }
 

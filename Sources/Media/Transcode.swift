@@ -121,10 +121,12 @@ public struct Transcode {
         report.conformance = Report.ConformanceVerdict(ready: written.violations.isEmpty, failures: written.violations)
         if let first = written.violations.first {
             if first.rule == "file_size" {
-                throw MediaError(.tooLarge, "the result has \(first.found); \(plan.profile.name) takes \(first.required)")
+                throw MediaError(
+                    .tooLarge, "the result has \(first.found); \(plan.profile.name) takes \(first.required)")
             }
             throw MediaError(
-                .internal, "the finished file breaks \(first.rule) (\(first.found), required \(first.required)); it was not kept")
+                .internal,
+                "the finished file breaks \(first.rule) (\(first.found), required \(first.required)); it was not kept")
         }
         if isCancelled() { throw MediaError.cancelled }
         try sink.finish(head: sealed.head)

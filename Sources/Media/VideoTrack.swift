@@ -29,7 +29,11 @@ final class VideoTrack {
 
     /// Packets fed and those with damage, when encoding.
     var damage: (packets: Int, damaged: Int) {
-        if case .encode(let encoding) = mode { (encoding.decoder.packets, encoding.decoder.damaged) } else { (copied, corrupt) }
+        if case .encode(let encoding) = mode {
+            (encoding.decoder.packets, encoding.decoder.damaged)
+        } else {
+            (copied, corrupt)
+        }
     }
     private(set) var copied = 0
     private var corrupt = 0
@@ -42,7 +46,9 @@ final class VideoTrack {
             let filter = addsTags ? try BitstreamFilter(stream) : nil
             let first = probe.info.video.samples?.table.presentationTimes.min() ?? 0
             mode = .copy(filter, firstTick: first, nalLengthSize: probe.info.video.samples?.nalLengthSize ?? 4)
-            guard let parameters = filter?.parameters ?? stream.pointer.pointee.codecpar else { throw MediaError.outOfMemory }
+            guard let parameters = filter?.parameters ?? stream.pointer.pointee.codecpar else {
+                throw MediaError.outOfMemory
+            }
             // A picture that is upright already needs no matrix; a turned one keeps the source's.
             streamIndex = try muxer.add(
                 parameters, timeBase: stream.timeBase,
@@ -106,7 +112,8 @@ final class VideoTrack {
         if encoding.deinterlaces {
             if encoding.deinterlacer == nil {
                 // Both fields of a frame make one picture: the rate stays.
-                encoding.deinterlacer = try FilterGraph("bwdif=mode=send_frame:parity=auto", for: frame, threads: encoding.threads)
+                encoding.deinterlacer = try FilterGraph(
+                    "bwdif=mode=send_frame:parity=auto", for: frame, threads: encoding.threads)
             }
             try encoding.deinterlacer?.filter(frame) { try pace($0, encoding) }
         } else {
@@ -146,7 +153,8 @@ private final class Encoding {
     var hasShown = false
 
     init(
-        _ settings: VideoEncoder.Settings, _ target: PictureConverter.Target, _ plan: Plan, _ stream: Stream, threads: Int?
+        _ settings: VideoEncoder.Settings, _ target: PictureConverter.Target, _ plan: Plan, _ stream: Stream,
+        threads: Int?
     ) throws {
         decoder = try Decoder(stream, threads: threads)
         encoder = try VideoEncoder(settings, threads: threads)

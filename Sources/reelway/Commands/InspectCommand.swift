@@ -32,15 +32,21 @@ struct InspectCommand: ParsableCommand {
     private func describe(_ inspection: Inspection) {
         if let source = inspection.input {
             let duration = source.durationSeconds.map { "\(Text.short($0)) s" } ?? "length unknown"
-            print("\(source.name): \(source.container), \(duration)\(source.bytes.map { ", \(Text.megabytes($0))" } ?? "")")
+            print(
+                "\(source.name): \(source.container), \(duration)\(source.bytes.map { ", \(Text.megabytes($0))" } ?? "")"
+            )
             if let video = source.video {
-                var facts = ["\(video.codec) \(video.profile ?? "")", "\(video.width)x\(video.height) \(video.pixelFormat)"]
+                var facts = [
+                    "\(video.codec) \(video.profile ?? "")", "\(video.width)x\(video.height) \(video.pixelFormat)",
+                ]
                 if (video.displayWidth, video.displayHeight) != (video.width, video.height) {
                     facts.append("shown as \(video.displayWidth)x\(video.displayHeight)")
                 }
                 if video.rotation != 0 { facts.append("turned \(video.rotation)°") }
                 facts.append("\(Text.short(video.frameRate)) fps\(video.variableFrameRate ? " (variable)" : "")")
-                facts.append([video.primaries, video.transfer, video.matrix, video.range].compactMap { $0 }.joined(separator: "/"))
+                facts.append(
+                    [video.primaries, video.transfer, video.matrix, video.range].compactMap { $0 }.joined(
+                        separator: "/"))
                 if video.hdr { facts.append("HDR") }
                 if video.interlaced { facts.append("interlaced") }
                 print("picture: \(facts.joined(separator: ", "))")
@@ -58,7 +64,9 @@ struct InspectCommand: ParsableCommand {
             print("plan for \(plan.profile):")
             print("  picture: \(plan.video.action): \(plan.video.reasons.joined(separator: ", "))")
             if let preset = plan.video.preset, let crf = plan.video.crf, let most = plan.video.maxBitrate {
-                print("           libx264 \(preset), CRF \(Text.short(crf)), at most \(Text.short(Double(most) / 1e6)) Mb/s")
+                print(
+                    "           libx264 \(preset), CRF \(Text.short(crf)), at most \(Text.short(Double(most) / 1e6)) Mb/s"
+                )
             }
             print("  sound:   \(plan.audio.action): \(plan.audio.reasons.joined(separator: ", "))")
         }

@@ -67,8 +67,9 @@ struct TranscodeCommand: ParsableCommand {
 
     private func summarise(_ finished: Report) {
         guard let output = finished.output, let plan = finished.plan else { return }
-        print("\(output.location): \(output.width)x\(output.height), \(Text.short(output.frameRate)) fps, "
-            + "\(Text.short(output.durationSeconds)) s, \(Text.megabytes(output.bytes))")
+        print(
+            "\(output.location): \(output.width)x\(output.height), \(Text.short(output.frameRate)) fps, "
+                + "\(Text.short(output.durationSeconds)) s, \(Text.megabytes(output.bytes))")
         print("picture: \(plan.video.action) (\(plan.video.reasons.joined(separator: ", ")))")
         print("sound:   \(plan.audio.action) (\(plan.audio.reasons.joined(separator: ", ")))")
         for warning in finished.warnings { print("warning: \(warning)") }
@@ -106,10 +107,14 @@ struct TranscodeChoices: ParsableArguments {
             throw MediaError(.usage, "there is no profile \(profile); choose reels, story or any")
         }
         if let preset, !TranscodeChoices.presets.contains(preset) {
-            throw MediaError(.usage, "x264 has no preset \(preset); choose one of \(TranscodeChoices.presets.joined(separator: ", "))")
+            throw MediaError(
+                .usage,
+                "x264 has no preset \(preset); choose one of \(TranscodeChoices.presets.joined(separator: ", "))")
         }
         if let crf, !(0...51).contains(crf) { throw MediaError(.usage, "--crf takes a number from 0 to 51") }
-        if let threads, !(1...64).contains(threads) { throw MediaError(.usage, "--threads takes a number from 1 to 64") }
+        if let threads, !(1...64).contains(threads) {
+            throw MediaError(.usage, "--threads takes a number from 1 to 64")
+        }
         options.profile = named
         options.forceEncode = forceEncode
         options.preset = preset

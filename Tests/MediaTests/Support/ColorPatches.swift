@@ -16,7 +16,8 @@ enum ColorPatches {
         let picture = try Pixels.picture(of: path, at: time, filter: filter)
         return (0..<24).map { index in
             picture.codes(
-                x: (2 * (index % 6) + 1) * picture.width / 12 / 2 * 2, y: (2 * (index / 6) + 1) * picture.height / 8 / 2 * 2)
+                x: (2 * (index % 6) + 1) * picture.width / 12 / 2 * 2,
+                y: (2 * (index / 6) + 1) * picture.height / 8 / 2 * 2)
         }
     }
 

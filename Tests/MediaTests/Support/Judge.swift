@@ -24,7 +24,9 @@ enum Judge {
             "ffmpeg",
             ["-nostdin", "-v", "warning", "-xerror", "-i", path, "-fps_mode", "passthrough", "-enc_time_base", "-1"]
                 + ["-f", "null", "-"], limit: 120)
-        if decoded.status != 0 || !decoded.errors.isEmpty { faults.append("ffmpeg says: \(decoded.errors.prefix(300))") }
+        if decoded.status != 0 || !decoded.errors.isEmpty {
+            faults.append("ffmpeg says: \(decoded.errors.prefix(300))")
+        }
         return faults
     }
 
@@ -98,7 +100,9 @@ enum Judge {
         var faults: [String] = []
         func demand(_ holds: Bool, _ what: String) { if !holds { faults.append("video: " + what) } }
         let profiles = allowance.copiedVideo ? ["High", "Main", "Baseline", "Constrained Baseline"] : ["High"]
-        demand(video.codecName == "h264" && profiles.contains(video.profile ?? ""), "\(video.codecName ?? "") \(video.profile ?? "")")
+        demand(
+            video.codecName == "h264" && profiles.contains(video.profile ?? ""),
+            "\(video.codecName ?? "") \(video.profile ?? "")")
         demand(video.codecTagString == "avc1", "sample entry \(video.codecTagString ?? "none")")
         demand(video.pixFmt == "yuv420p", "pixels \(video.pixFmt ?? "")")
         demand(video.fieldOrder == "progressive", "fields \(video.fieldOrder ?? "none")")
@@ -112,14 +116,20 @@ enum Judge {
 
         let packets = try FFprobe.packets(path, "v:0")
         let times = packets.map(\.pts).sorted()
-        guard times.count > 1, let first = times.first, let last = times.last else { return faults + ["video: no frames"] }
+        guard times.count > 1, let first = times.first, let last = times.last else {
+            return faults + ["video: no frames"]
+        }
         let average = Double(times.count - 1) / (last - first)
         let steps = zip(times.dropFirst(), times).map(-)
         demand(average > 22.97 && average < 60.05, "rate \(average)")
         if allowance.copiedVideo {
-            demand(steps.allSatisfy { $0 > 1 / 61.5 && $0 < 1 / 19.9 }, "an interval of \(steps.min() ?? 0)…\(steps.max() ?? 0) s")
+            demand(
+                steps.allSatisfy { $0 > 1 / 61.5 && $0 < 1 / 19.9 },
+                "an interval of \(steps.min() ?? 0)…\(steps.max() ?? 0) s")
         } else {
-            demand(steps.allSatisfy { abs($0 - 1 / average) < 0.0002 }, "not a constant rate: \(steps.min() ?? 0)…\(steps.max() ?? 0)")
+            demand(
+                steps.allSatisfy { abs($0 - 1 / average) < 0.0002 },
+                "not a constant rate: \(steps.min() ?? 0)…\(steps.max() ?? 0)")
             demand(abs(video.rate - average) < 0.02, "average rate \(video.rate) instead of \(average)")
         }
         demand(abs(first) < 0.001, "first picture at \(first) s")

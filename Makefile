@@ -1,0 +1,48 @@
+# Reelway's tasks. `make demo` and `make test` need nothing but Debian 12 and Swift 6.2 or newer: what is missing is installed.
+.PHONY: help demo test build release lint format fixtures packages sanitize clean
+
+PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
+	libcurl4-openssl-dev libpq-dev ffmpeg python3
+DEMO = fixtures/camera/treadmill-portrait-60fps.mp4
+
+help: ## list the tasks
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+packages: ## install the Debian packages that are missing (as root, or with sudo)
+	@missing=""; for p in $(PACKAGES); do \
+		dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "installing$$missing"; \
+		s=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$s apt-get update -qq && $$s env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; fi
+
+build: packages ## build for development
+	swift build
+
+release: packages ## build the program with optimisation: .build/release/reelway
+	swift build -c release --product reelway
+
+demo: release ## transcode a real camera's clip and print what was done
+	@mkdir -p out
+	.build/release/reelway inspect $(DEMO)
+	.build/release/reelway transcode --overwrite $(DEMO) out/demo.mp4
+	.build/release/reelway inspect out/demo.mp4
+
+fixtures: packages ## make the test clips (skipped while generate.sh is unchanged)
+	fixtures/generate.sh
+
+test: packages fixtures ## build and run all tests
+	swift build --build-tests
+	swift test --skip-build
+
+sanitize: packages fixtures ## run the tests under the address and the thread sanitizer
+	swift test --sanitize=address --scratch-path .build-address
+	swift test --sanitize=thread --scratch-path .build-thread
+
+lint: ## check the format, strictly
+	swift format lint --strict --recursive Sources Tests Package.swift
+
+format: ## format all sources
+	swift format --in-place --recursive Sources Tests Package.swift
+
+clean: ## remove what was built
+	rm -rf .build .build-* out
