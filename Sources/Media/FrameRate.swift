@@ -52,9 +52,9 @@ enum FrameRate {
         let usual = intervals.filter { abs($0 - median) < max(0.0011, median * 0.08) }
         let mean = usual.reduce(0, +) / Double(usual.count)
         let isRegular = usual.count >= intervals.count - max(1, intervals.count / 1000)
-        // A regular source's rate is its count over its length: exact however coarse the ticks are.
+        // Without an exception the rate is the count over the length: exact however coarse the ticks are.
         let whole = Double(times.count - 1) / (last - first)
-        return (isRegular && abs(whole * mean - 1) < 0.02 ? whole : 1 / mean, isRegular)
+        return (usual.count == intervals.count ? whole : 1 / mean, isRegular)
     }
 
     private static func gridError(_ times: [Double], _ rate: Double) -> Double {

@@ -58,7 +58,9 @@ final class PictureConverter {
         var picture = frame
         if scaledPool != nil { picture = try scale(picture, key) }
         if converter != nil { picture = try convertColor(picture) }
-        if let turner {
+        if let filters = target.orientation.filters {
+            let turner = try self.turner ?? FilterGraph(filters, for: picture, threads: threads)
+            self.turner = turner
             var turned: Frame?
             try turner.filter(picture) { turned = $0 }
             guard let turned else { throw MediaError(.internal, "turning the picture gave nothing") }

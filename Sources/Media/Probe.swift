@@ -22,7 +22,9 @@ final class Probe {
         let movie = try Probe.readMovie(readable)
         rewindable?.stopRecording()
         let edits = movie.map { Probe.timelines($0) }
-        let demuxer = try Demuxer(readable, ignoringEditLists: edits?.isExact == true, isCancelled: isCancelled)
+        // Fragments bring times of their own, which libavformat reconciles with the edits.
+        let isExact = edits?.isExact == true && movie?.isFragmented == false
+        let demuxer = try Demuxer(readable, ignoringEditLists: isExact, isCancelled: isCancelled)
         var selection = StreamSelection(demuxer.streams, movie)
         let video = try selection.bestVideo(source.name)
         let audio = selection.bestAudio()
@@ -36,10 +38,7 @@ final class Probe {
         pending = look.packets
         var videoInfo = look.describe(video, videoTrack)
         var audioInfo = audio.map { Probe.describe($0, audioTrack) }
-        let isExact = edits?.isExact == true && movie?.isFragmented == false
-        let zero = Probe.setTimelines(
-            &videoInfo, &audioInfo, video, audio, demuxer, exact: isExact ? edits?.byTrack : nil)
-        _ = zero
+        Probe.setTimelines(&videoInfo, &audioInfo, video, audio, demuxer, exact: isExact ? edits?.byTrack : nil)
         info = MediaInfo(
             name: source.name, bytes: source.length, container: Probe.containerName(demuxer.format), video: videoInfo,
             audio: audioInfo, skipped: selection.skipped, warnings: look.warnings)
@@ -135,15 +134,28 @@ final class Probe {
         let audioTimeline = audioStream.map(timeline)
         var zero = videoTimeline.start(mediaStart: videoStart)
         if let audioTimeline { zero = min(zero, audioTimeline.start(mediaStart: audioStart)) }
-        // Sound or picture that a rounding or a few samples of delay put first doesn't move the other.
-        let ofVideo = videoTimeline.start(mediaStart: videoStart)
-        if ofVideo - zero < 0.002 { zero = ofVideo }
+        zero = onGrid(zero, video, videoTimeline)
         video.timeline = videoTimeline.advanced(by: zero)
         video.end = end(videoStream, video.timeline, demuxer)
         if let audioTimeline {
             audio?.timeline = audioTimeline.advanced(by: zero)
             if let audioStream, let timeline = audio?.timeline { audio?.end = end(audioStream, timeline, demuxer) }
         }
+    }
+
+    /// Moves second 0 by less than a frame so that whole pictures lie on the constant rate's grid: the sound moves with
+    /// them, so nothing that begins off the grid (sound that starts first, a cut inside a frame) costs sync.
+    private static func onGrid(_ zero: Double, _ video: MediaInfo.Video, _ timeline: Timeline) -> Double {
+        guard let segment = timeline.segments.first,
+            let whole = video.times.first(where: { $0 >= segment.mediaStart - 1e-6 }),
+            let anchor = timeline.presentation(of: whole)
+        else { return zero }
+        let rate = FrameRate.choose(times: video.times, declared: video.declaredRate).rate.value
+        let frames = (anchor - zero) * rate
+        guard rate > 0, frames.isFinite, frames < 1e7 else { return zero }
+        // Within 2 ms of the grid the picture itself is moved onto it; else the grid begins up to a frame earlier.
+        let isNear = abs(frames - frames.rounded()) / rate < 0.002
+        return anchor - (isNear ? frames.rounded() : frames.rounded(.up)) / rate
     }
 
     /// When a stream's media ends by the container, on the finished video's clock.

@@ -51,6 +51,9 @@ struct StreamSelection {
         for stream in streams where stream.kind == .audio {
             if isEncrypted(stream) {
                 skip(stream, "audio", "is encrypted")
+            } else if let type = unknownEntry(stream) {
+                skipped.append(
+                    Report.SkippedTrack(index: stream.index, kind: "audio", codec: type, reason: "has no decoder"))
             } else if !stream.hasDecoder {
                 skip(stream, "audio", "has no decoder")
             } else if stream.parameters.sample_rate <= 0 || stream.parameters.ch_layout.nb_channels <= 0 {
@@ -62,6 +65,13 @@ struct StreamSelection {
         let best = candidates.first(where: \.isDefault) ?? candidates.first
         for other in candidates where other.index != best?.index { skip(other, "audio", "another sound is kept") }
         return best
+    }
+
+    /// The sample entry of sound that only claims to be AAC: Apple's `apac` carries a descriptor that libavformat
+    /// takes for AAC's, and decoding it gives noise.
+    private func unknownEntry(_ stream: Stream) -> String? {
+        guard let type = movie?.tracks.first(where: { Int($0.id) == stream.id })?.description.type else { return nil }
+        return type == "apac" ? type : nil
     }
 
     private func isEncrypted(_ stream: Stream) -> Bool {

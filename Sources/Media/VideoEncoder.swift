@@ -69,6 +69,10 @@ final class VideoEncoder {
 
     /// Encodes a picture for tick `tick`. The frame's planes may be reused as soon as `Frame.isWritable` says so.
     func encode(_ frame: Frame, tick: Int64, _ body: (Packet) throws -> Void) throws {
+        // libx264 reads as many rows and columns as it was opened with, whatever the frame has.
+        guard let context, frame.pointer.pointee.width == context.pointee.width,
+            frame.pointer.pointee.height == context.pointee.height, frame.format == AV_PIX_FMT_YUV420P
+        else { throw MediaError(.internal, "a picture reached the encoder in another size than planned") }
         frame.pointer.pointee.pts = tick
         // The source's own choice of frame types must not force ours.
         frame.pointer.pointee.pict_type = AV_PICTURE_TYPE_NONE

@@ -26,9 +26,7 @@ class MemorySource: ByteSource {
         let start = Int(offset)
         let count = min(most, buffer.byteCount, bytes.count - start)
         buffer.withUnsafeMutableBytes { target in
-            bytes.withUnsafeBytes {
-                target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<(start + count)]))
-            }
+            bytes.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<(start + count)])) }
         }
         bytesRead += count
         return count
@@ -121,6 +119,8 @@ final class MemorySink: ByteSink {
         if let failsAfter, calls.count > failsAfter { throw Self.failure }
         file = head + body
     }
+
+    func sha256() throws -> String? { nil }
 
     func abort() { if file == nil { calls.append(.abort) } }
 
