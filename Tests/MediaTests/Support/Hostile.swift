@@ -122,6 +122,8 @@ final class MemorySink: ByteSink {
         file = head + body
     }
 
+    func sha256() throws -> String? { nil }
+
     func abort() { if file == nil { calls.append(.abort) } }
 
     /// What breaks the protocol of `ByteSink`.

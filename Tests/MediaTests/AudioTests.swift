@@ -1,0 +1,91 @@
+import Foundation
+import Testing
+
+@testable import Media
+
+/// A clip with one tone per channel.
+struct ToneCase: CustomTestStringConvertible, Sendable {
+    var name: String
+    var tones: [Double]
+    /// Channels in the result.
+    var channels = 2
+    var testDescription: String { name }
+}
+
+@Suite("Sound")
+struct AudioTests {
+    // The fourth channel of 5.1 and 7.1 is the bass, which a downmix to stereo leaves out.
+    static let surround: [Double] = [300, 500, 700, 1100, 1300]
+    static let cases = [
+        ToneCase(name: "audio-mono.mp4", tones: [300], channels: 1),
+        ToneCase(name: "audio-stereo.mp4", tones: [300, 500]),
+        ToneCase(name: "audio-quad.mkv", tones: [300, 500, 700, 900]),
+        ToneCase(name: "audio-5.1.mp4", tones: surround),
+        ToneCase(name: "audio-5.1-ac3.ts", tones: surround),
+        ToneCase(name: "audio-7.1-pcm.mov", tones: surround + [1500, 1700]),
+        ToneCase(name: "audio-7.1-flac.mkv", tones: surround + [1500, 1700]),
+        ToneCase(name: "audio-8k.mp4", tones: [300], channels: 1),
+        ToneCase(name: "audio-8k-pcm.avi", tones: [300], channels: 1),
+        ToneCase(name: "audio-11025.mp4", tones: [300], channels: 1),
+        ToneCase(name: "audio-22050.mp4", tones: [300, 500]),
+        ToneCase(name: "audio-32k.mp4", tones: [300, 500]),
+        ToneCase(name: "audio-96k.mp4", tones: [300, 500]),
+        ToneCase(name: "audio-96k-pcm24.mov", tones: [300, 500]),
+        ToneCase(name: "audio-192k-float.mov", tones: [300, 500]),
+        ToneCase(name: "audio-mp3.mp4", tones: [300, 500]),
+        ToneCase(name: "audio-opus.mp4", tones: [300, 500]),
+        ToneCase(name: "audio-alac.mov", tones: [300, 500]),
+    ]
+
+    @Test("Every channel's tone is audible in the result", arguments: cases, [false, true])
+    func audible(source: ToneCase, forceEncode: Bool) throws {
+        let outcome = try Engine.transcode(fixture: source.name, forceEncode: forceEncode)
+        try expectConforming(outcome)
+        let tones = try Tones(outcome.path)
+        #expect(tones.channels.count == source.channels)
+        for tone in source.tones {
+            #expect(tones.amplitude(tone) > 0.03, "\(tone) Hz has an amplitude of \(tones.amplitude(tone))")
+        }
+        #expect(tones.amplitude(2100) < 0.005, "a tone that is not in the source")
+        #expect(tones.peak <= 1.0)
+    }
+
+    @Test("Left stays left and right stays right", arguments: cases.filter { $0.channels == 2 })
+    func sides(source: ToneCase) throws {
+        let tones = try Tones(Engine.transcode(fixture: source.name, forceEncode: true).path)
+        #expect(tones.amplitude(300, channel: 0) > 5 * tones.amplitude(300, channel: 1))
+        #expect(tones.amplitude(500, channel: 1) > 5 * tones.amplitude(500, channel: 0))
+    }
+
+    @Test("Mono and stereo keep their level", arguments: ["audio-mono.mp4", "audio-stereo.mp4", "audio-96k.mp4"])
+    func level(name: String) throws {
+        let tones = try Tones(Engine.transcode(fixture: name, forceEncode: true).path)
+        #expect(abs(tones.amplitude(300, channel: 0) / 0.2 - 1) < 0.1, "\(tones.amplitude(300, channel: 0))")
+    }
+
+    @Test("The default track is chosen")
+    func defaultTrack() throws {
+        let outcome = try Engine.transcode(fixture: "audio-two-tracks-second-default.mp4")
+        try expectConforming(outcome)
+        let tones = try Tones(outcome.path)
+        #expect(tones.amplitude(1000) > 10 * tones.amplitude(400))
+    }
+
+    @Test("A track with no decoder is skipped for one that has one, and reported")
+    func undecodableFirst() throws {
+        let outcome = try Engine.transcode(fixture: "audio-first-undecodable.mp4")
+        try expectConforming(outcome)
+        #expect(try Tones(outcome.path).amplitude(1000) > 0.05)
+        let skipped = outcome.report?.input?.skippedTracks ?? []
+        #expect(skipped.contains { $0.kind == "audio" && !$0.reason.isEmpty }, "\(skipped)")
+    }
+
+    @Test("Good video beside sound with no decoder becomes a silent file, and the report says so")
+    func undecodableOnly() throws {
+        let outcome = try Engine.transcode(fixture: "audio-undecodable.mp4")
+        try expectConforming(outcome)
+        #expect(try FFprobe.read(outcome.path).audio == nil)
+        #expect(outcome.audio?.action == "none")
+        #expect(outcome.report?.input?.skippedTracks.contains { $0.kind == "audio" && $0.codec.contains("apac") } == true)
+    }
+}

@@ -1,0 +1,151 @@
+import Foundation
+import Testing
+
+@testable import Media
+
+/// What is in the four corners, and how wide the picture is for its height.
+struct Shape: CustomTestStringConvertible, Sendable {
+    var name: String
+    var corners = "RG/BW"
+    var aspect: Double
+    /// The only size that is right, where there is one.
+    var size: [Int]?
+    var testDescription: String { name }
+}
+
+@Suite("Orientation, shape and size")
+struct GeometryTests {
+    static let shapes = [
+        Shape(name: "turn-0.mp4", aspect: 16 / 9, size: [320, 180]),
+        Shape(name: "turn-90.mp4", corners: "BR/WG", aspect: 9 / 16, size: [180, 320]),
+        Shape(name: "turn-180.mp4", corners: "WB/GR", aspect: 16 / 9, size: [320, 180]),
+        Shape(name: "turn-270.mp4", corners: "GW/RB", aspect: 9 / 16, size: [180, 320]),
+        Shape(name: "turn-hflip.mp4", corners: "GR/WB", aspect: 16 / 9, size: [320, 180]),
+        Shape(name: "turn-vflip.mp4", corners: "BW/RG", aspect: 16 / 9, size: [320, 180]),
+        Shape(name: "turn-transpose.mp4", corners: "RB/GW", aspect: 9 / 16, size: [180, 320]),
+        Shape(name: "turn-transverse.mp4", corners: "WG/BR", aspect: 9 / 16, size: [180, 320]),
+        Shape(name: "turn-90-sar-4-3.mp4", corners: "BR/WG", aspect: 9 / 16),
+        Shape(name: "sar-4-3.mp4", aspect: 16 / 9),
+        Shape(name: "sar-8-9.mp4", aspect: 4 / 3),
+        Shape(name: "sar-in-container-only.mkv", aspect: 16 / 9),
+        Shape(name: "shape-portrait.mp4", aspect: 9 / 16, size: [180, 320]),
+        Shape(name: "shape-square.mp4", aspect: 1, size: [240, 240]),
+        Shape(name: "shape-wide.mp4", aspect: 10, size: [640, 64]),
+        Shape(name: "shape-tiny.mp4", aspect: 32 / 18, size: [32, 18]),
+        Shape(name: "shape-tall-odd.webm", aspect: 1 / 3),
+        Shape(name: "odd-321x241.mp4", aspect: 321 / 241),
+        Shape(name: "odd-321x241.webm", aspect: 321 / 241),
+        Shape(name: "odd-321x241-png.mov", aspect: 321 / 241),
+        Shape(name: "size-1920x1200.mp4", aspect: 1.6, size: [1728, 1080]),
+        Shape(name: "size-2560x1440.mp4", aspect: 16 / 9, size: [1920, 1080]),
+        Shape(name: "size-4k.mp4", aspect: 16 / 9, size: [1920, 1080]),
+        Shape(name: "size-change.ts", aspect: 16 / 9),
+        Shape(name: "size-change.mkv", aspect: 16 / 9),
+    ]
+
+    @Test("Pixels are upright, square and of an allowed size", arguments: shapes)
+    func upright(shape: Shape) throws {
+        let outcome = try Engine.transcode(fixture: shape.name, forceEncode: true)
+        try expectConforming(outcome)
+        let video = try #require(try FFprobe.read(outcome.path).video)
+        let (width, height) = (video.width ?? 0, video.height ?? 0)
+        if let size = shape.size { #expect([width, height] == size) }
+        // Even sides cost up to a pixel each way.
+        let tolerance = 1.5 / Double(min(width, height))
+        #expect(abs(Double(width) / Double(height) / shape.aspect - 1) <= tolerance, "\(width)x\(height)")
+        for time in [0.5, 3.0] {
+            #expect(try Self.corners(outcome.path, at: time) == shape.corners, "at \(time) s")
+        }
+    }
+
+    @Test(
+        "A copied picture is shown upright too",
+        arguments: shapes.filter { ["turn-0.mp4", "turn-90.mp4", "turn-180.mp4", "turn-270.mp4"].contains($0.name) })
+    func copiedUpright(shape: Shape) throws {
+        let outcome = try Engine.transcode(fixture: shape.name)
+        try expectConforming(outcome)
+        #expect(outcome.isCopied, "\(outcome.video?.reasons ?? [])")
+        #expect(try Self.corners(outcome.path, at: 1) == shape.corners)
+    }
+
+    @Test("A small picture is never enlarged", arguments: shapes)
+    func neverEnlarged(shape: Shape) throws {
+        let source = try #require(try FFprobe.read(Fixture.path(shape.name)).video)
+        let outcome = try Engine.transcode(fixture: shape.name, forceEncode: true)
+        let video = try #require(try FFprobe.read(outcome.path).video)
+        // Squaring may widen one side by the pixel's aspect, and a stream that grows on the way may be shown so.
+        let grows = shape.name.hasPrefix("size-change") ? 1.51 : FFprobe.fraction(
+            source.sampleAspectRatio?.replacingOccurrences(of: ":", with: "/"))
+        let factor = max(grows, grows > 0 ? 1 / grows : 1, 1)
+        let most = Double(max(source.width ?? 0, source.height ?? 0)) * factor + 2
+        #expect(Double(max(video.width ?? 0, video.height ?? 0)) <= most)
+    }
+
+    @Test("Upright 4K at 60 fps becomes 1080x1920 at 60 fps")
+    func tall4K() throws {
+        let outcome = try Engine.transcode(fixture: "size-4k60-portrait.mp4")
+        try expectConforming(outcome)
+        let video = try #require(try FFprobe.read(outcome.path).video)
+        #expect([video.width, video.height] == [1080, 1920])
+        #expect(abs(video.rate - 60) < 0.001)
+    }
+
+    @Test("Interlaced pictures are deinterlaced, and move forward", arguments: Fixture.names("interlaced-"))
+    func interlaced(name: String) throws {
+        let outcome = try Engine.transcode(fixture: name)
+        try expectConforming(outcome)
+        #expect(outcome.report?.input?.video?.interlaced == true)
+        let (before, after) = (try Self.combing(Fixture.path(name)), try Self.combing(outcome.path))
+        #expect(after < before / 8, "combed pixels: \(before) in the source, \(after) in the result")
+        let positions = try Self.bars(outcome.path)
+        let steps = zip(positions.dropFirst(), positions).map { ($0 - $1 + 480).truncatingRemainder(dividingBy: 320) - 160 }
+        let backward = steps.filter { $0 < 0 }.count
+        #expect(backward <= steps.count / 10, "the bar goes back \(backward) times of \(steps.count)")
+    }
+
+    // MARK: - Measures
+
+    /// The letters of the colours in the four quarters: upper row, lower row.
+    static func corners(_ path: String, at time: Double) throws -> String {
+        let picture = try Pixels.picture(of: path, at: time)
+        let names: [(Character, SIMD3<Double>)] = [
+            ("R", SIMD3(255, 0, 0)), ("G", SIMD3(0, 255, 0)), ("B", SIMD3(0, 0, 255)), ("W", SIMD3(255, 255, 255)),
+        ]
+        func letter(_ x: Int, _ y: Int) -> Character {
+            let lab = CIEDE2000.lab(codes: picture.codes(x: x, y: y, side: 4))
+            let nearest = names.map { ($0.0, CIEDE2000.difference(lab, ColorPatches.lab(sRGB: $0.1))) }.min { $0.1 < $1.1 }
+            return nearest.map { $0.1 < 12 ? $0.0 : "?" } ?? "?"
+        }
+        let (left, right) = (picture.width / 4, picture.width * 3 / 4)
+        let (top, bottom) = (picture.height / 4, picture.height * 3 / 4)
+        return "\(letter(left, top))\(letter(right, top))/\(letter(left, bottom))\(letter(right, bottom))"
+    }
+
+    /// The share of pixels that differ from the rows above and below in the same direction.
+    private static func combing(_ path: String) throws -> Double {
+        let (width, height) = (320, 288)
+        var (combed, all) = (0, 0)
+        for (_, bytes) in try Pixels.gray(of: path, width: width, height: height).dropFirst(8).prefix(20) {
+            let pixels = Array(bytes)
+            for y in stride(from: 1, to: height - 1, by: 3) {
+                for x in stride(from: 0, to: width, by: 2) {
+                    let here = Int(pixels[y * width + x])
+                    let (up, down) = (here - Int(pixels[(y - 1) * width + x]), here - Int(pixels[(y + 1) * width + x]))
+                    if abs(up) > 60, abs(down) > 60, (up > 0) == (down > 0) { combed += 1 }
+                    all += 1
+                }
+            }
+        }
+        return Double(combed) / Double(max(all, 1))
+    }
+
+    /// Where the bright bar is, for each frame in which it is whole.
+    private static func bars(_ path: String) throws -> [Double] {
+        try Pixels.gray(of: path, width: 320, height: 8).dropFirst(8).compactMap { frame in
+            let row = Array(frame.bytes)[(3 * 320)..<(4 * 320)]
+            let bright = row.enumerated().filter { $0.element > 150 }.map(\.offset)
+            guard let first = bright.first, let last = bright.last, last - first < 60 else { return nil }
+            return Double(first + last) / 2
+        }
+    }
+}
