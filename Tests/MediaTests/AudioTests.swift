@@ -86,6 +86,7 @@ struct AudioTests {
         try expectConforming(outcome)
         #expect(try FFprobe.read(outcome.path).audio == nil)
         #expect(outcome.audio?.action == "none")
-        #expect(outcome.report?.input?.skippedTracks.contains { $0.kind == "audio" && $0.codec.contains("apac") } == true)
+        #expect(
+            outcome.report?.input?.skippedTracks.contains { $0.kind == "audio" && $0.codec.contains("apac") } == true)
     }
 }

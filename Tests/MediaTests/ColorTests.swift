@@ -38,7 +38,8 @@ struct ColorTests {
         for grey in shown.prefix(6) {
             #expect(abs(Int(grey.y) - 128) <= 2 && abs(Int(grey.z) - 128) <= 2, "\(grey)")
         }
-        #expect(zip(shown.prefix(6), shown.prefix(6).dropFirst()).allSatisfy { $0.x < $1.x }, "greys \(shown.prefix(6))")
+        #expect(
+            zip(shown.prefix(6), shown.prefix(6).dropFirst()).allSatisfy { $0.x < $1.x }, "greys \(shown.prefix(6))")
         #expect(shown[5].x >= 150, "white has sunk to \(shown[5].x)")
         let means = try ["hable", "mobius", "reinhard"].map { curve in
             let chain = try Self.reference(name.hasPrefix("hdr-pq") ? "smpte2084" : "arib-std-b67", curve)

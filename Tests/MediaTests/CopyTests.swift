@@ -60,7 +60,9 @@ struct CopyTests {
 
     @Test(
         "Copied pictures are the source's own bytes",
-        arguments: ["copy-720p30-48k.mp4", "copy-1080p30-44.1k-b-frames.mp4", "copy-rotated.mp4", "copy-variable-rate.mp4"])
+        arguments: [
+            "copy-720p30-48k.mp4", "copy-1080p30-44.1k-b-frames.mp4", "copy-rotated.mp4", "copy-variable-rate.mp4",
+        ])
     func sameBytes(name: String) throws {
         let outcome = try Engine.transcode(fixture: name)
         #expect(try Self.hashes(Fixture.path(name)) == Self.hashes(outcome.path))
@@ -85,7 +87,9 @@ struct CopyTests {
         #expect(outcome.video?.action == "encode" && outcome.audio?.action == "encode")
     }
 
-    @Test("A conforming file that was made here is copied when it comes back", arguments: ["sync-b-frames.mp4", "rate-29.97.mp4"])
+    @Test(
+        "A conforming file that was made here is copied when it comes back",
+        arguments: ["sync-b-frames.mp4", "rate-29.97.mp4"])
     func idempotent(name: String) throws {
         let first = try Engine.transcode(fixture: name, forceEncode: true)
         let second = try Engine.run(first.path, .quick())

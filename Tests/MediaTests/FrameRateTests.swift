@@ -48,7 +48,9 @@ struct FrameRateTests {
         for event in events { #expect(abs(event.offset) <= 0.005, "\(event)") }
     }
 
-    @Test("A variable rate becomes a constant one; each event is within half a frame and nothing drifts", arguments: variable)
+    @Test(
+        "A variable rate becomes a constant one; each event is within half a frame and nothing drifts",
+        arguments: variable)
     func variableStaysInSync(name: String) throws {
         let outcome = try Engine.transcode(fixture: name, forceEncode: true)
         try expectConforming(outcome)

@@ -94,7 +94,8 @@ struct SyncTests {
             let outcome = try Engine.transcode(fixture: name, forceEncode: forceEncode)
             try #require(outcome.error == nil, "\(outcome.error.debugDescription)")
             let probe = try FFprobe.read(outcome.path)
-            #expect(abs((probe.video?.seconds ?? 0) - seconds) <= 1.0 / 30 + 0.001, "\(name): \(probe.video?.seconds ?? 0)")
+            #expect(
+                abs((probe.video?.seconds ?? 0) - seconds) <= 1.0 / 30 + 0.001, "\(name): \(probe.video?.seconds ?? 0)")
         }
     }
 

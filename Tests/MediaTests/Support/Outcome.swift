@@ -104,6 +104,7 @@ func expectConforming(
     let faults = try outcome.faults(minimumSeconds: minimumSeconds, maximumSeconds: maximumSeconds)
     #expect(faults == [], sourceLocation: sourceLocation)
     if outcome.error == nil {
-        #expect(outcome.report?.ok == true && outcome.report?.conformance?.ready == true, sourceLocation: sourceLocation)
+        #expect(
+            outcome.report?.ok == true && outcome.report?.conformance?.ready == true, sourceLocation: sourceLocation)
     }
 }
