@@ -40,7 +40,7 @@ struct AudioTests {
     @Test("Every channel's tone is audible in the result", arguments: cases, [false, true])
     func audible(source: ToneCase, forceEncode: Bool) throws {
         let outcome = try Engine.transcode(fixture: source.name, forceEncode: forceEncode)
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         let tones = try Tones(outcome.path)
         #expect(tones.channels.count == source.channels)
         for tone in source.tones {
@@ -66,7 +66,7 @@ struct AudioTests {
     @Test("The default track is chosen")
     func defaultTrack() throws {
         let outcome = try Engine.transcode(fixture: "audio-two-tracks-second-default.mp4")
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         let tones = try Tones(outcome.path)
         #expect(tones.amplitude(1000) > 10 * tones.amplitude(400))
     }
@@ -74,7 +74,7 @@ struct AudioTests {
     @Test("A track with no decoder is skipped for one that has one, and reported")
     func undecodableFirst() throws {
         let outcome = try Engine.transcode(fixture: "audio-first-undecodable.mp4")
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         #expect(try Tones(outcome.path).amplitude(1000) > 0.05)
         let skipped = outcome.report?.input?.skippedTracks ?? []
         #expect(skipped.contains { $0.kind == "audio" && !$0.reason.isEmpty }, "\(skipped)")
@@ -83,9 +83,10 @@ struct AudioTests {
     @Test("Good video beside sound with no decoder becomes a silent file, and the report says so")
     func undecodableOnly() throws {
         let outcome = try Engine.transcode(fixture: "audio-undecodable.mp4")
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         #expect(try FFprobe.read(outcome.path).audio == nil)
         #expect(outcome.audio?.action == "none")
-        #expect(outcome.report?.input?.skippedTracks.contains { $0.kind == "audio" && $0.codec.contains("apac") } == true)
+        #expect(
+            outcome.report?.input?.skippedTracks.contains { $0.kind == "audio" && $0.codec.contains("apac") } == true)
     }
 }

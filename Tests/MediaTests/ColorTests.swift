@@ -11,7 +11,7 @@ struct ColorTests {
     @Test("Known colours come out as themselves: CIEDE2000 of 2 at most", arguments: standard)
     func patches(name: String) throws {
         let outcome = try Engine.transcode(fixture: name, forceEncode: true)
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         let errors = try ColorPatches.errors(of: outcome.path)
         let worst = errors.max() ?? .infinity
         // SMPTE 170M's own primaries are so near that players don't convert them.
@@ -32,13 +32,14 @@ struct ColorTests {
     @Test("HDR is tone-mapped like one of the usual curves, and greys stay neutral", arguments: Fixture.names("hdr-"))
     func hdr(name: String) throws {
         let outcome = try Engine.transcode(fixture: name)
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         #expect(outcome.report?.input?.video?.hdr == true)
         let shown = try ColorPatches.codes(of: outcome.path)
         for grey in shown.prefix(6) {
             #expect(abs(Int(grey.y) - 128) <= 2 && abs(Int(grey.z) - 128) <= 2, "\(grey)")
         }
-        #expect(zip(shown.prefix(6), shown.prefix(6).dropFirst()).allSatisfy { $0.x < $1.x }, "greys \(shown.prefix(6))")
+        #expect(
+            zip(shown.prefix(6), shown.prefix(6).dropFirst()).allSatisfy { $0.x < $1.x }, "greys \(shown.prefix(6))")
         #expect(shown[5].x >= 150, "white has sunk to \(shown[5].x)")
         let means = try ["hable", "mobius", "reinhard"].map { curve in
             let chain = try Self.reference(name.hasPrefix("hdr-pq") ? "smpte2084" : "arib-std-b67", curve)

@@ -42,7 +42,7 @@ struct CopyTests {
     @Test("A stream is copied where it conforms, encoded where it doesn't, and each has its reasons", arguments: cases)
     func action(source: CopyCase) throws {
         let outcome = try Engine.transcode(fixture: source.name)
-        #expect(try outcome.faults(minimumSeconds: 1.9) == [])
+        try expectConforming(outcome, minimumSeconds: 1.9)
         #expect(outcome.video?.action == source.video, "\(outcome.video?.reasons ?? [])")
         #expect(outcome.audio?.action == source.audio, "\(outcome.audio?.reasons ?? [])")
         if source.video == "encode" { #expect(outcome.video?.reasons.isEmpty == false) }
@@ -60,7 +60,9 @@ struct CopyTests {
 
     @Test(
         "Copied pictures are the source's own bytes",
-        arguments: ["copy-720p30-48k.mp4", "copy-1080p30-44.1k-b-frames.mp4", "copy-rotated.mp4", "copy-variable-rate.mp4"])
+        arguments: [
+            "copy-720p30-48k.mp4", "copy-1080p30-44.1k-b-frames.mp4", "copy-rotated.mp4", "copy-variable-rate.mp4",
+        ])
     func sameBytes(name: String) throws {
         let outcome = try Engine.transcode(fixture: name)
         #expect(try Self.hashes(Fixture.path(name)) == Self.hashes(outcome.path))
@@ -81,15 +83,17 @@ struct CopyTests {
     @Test("--force-encode copies nothing", arguments: ["copy-720p30-48k.mp4", "copy-rotated.mp4"])
     func forced(name: String) throws {
         let outcome = try Engine.transcode(fixture: name, forceEncode: true)
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         #expect(outcome.video?.action == "encode" && outcome.audio?.action == "encode")
     }
 
-    @Test("A conforming file that was made here is copied when it comes back", arguments: ["sync-b-frames.mp4", "rate-29.97.mp4"])
+    @Test(
+        "A conforming file that was made here is copied when it comes back",
+        arguments: ["sync-b-frames.mp4", "rate-29.97.mp4"])
     func idempotent(name: String) throws {
         let first = try Engine.transcode(fixture: name, forceEncode: true)
         let second = try Engine.run(first.path, .quick())
-        #expect(try second.faults() == [])
+        try expectConforming(second)
         #expect(second.isCopied && second.audio?.action == "copy", "\(second.report?.plan.debugDescription ?? "")")
         #expect(try Self.hashes(first.path) == Self.hashes(second.path))
     }

@@ -34,7 +34,7 @@ struct FrameRateTests {
     @Test("The rate is the source's own, or an exact multiple or divisor of it", arguments: constant, [false, true])
     func rate(source: RateCase, forceEncode: Bool) throws {
         let outcome = try Engine.transcode(fixture: source.source, forceEncode: forceEncode)
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         let rate = try #require(try FFprobe.read(outcome.path).video).rate
         #expect(source.rates.contains { abs($0 - rate) < 0.001 }, "\(rate)")
     }
@@ -48,10 +48,12 @@ struct FrameRateTests {
         for event in events { #expect(abs(event.offset) <= 0.005, "\(event)") }
     }
 
-    @Test("A variable rate becomes a constant one; each event is within half a frame and nothing drifts", arguments: variable)
+    @Test(
+        "A variable rate becomes a constant one; each event is within half a frame and nothing drifts",
+        arguments: variable)
     func variableStaysInSync(name: String) throws {
         let outcome = try Engine.transcode(fixture: name, forceEncode: true)
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         let rate = try #require(try FFprobe.read(outcome.path).video).rate
         let events = try SyncMeter(outcome.path).events
         #expect(events.count == 4)
@@ -86,7 +88,7 @@ struct FrameRateTests {
     @Test("A variable rate that a phone writes may be copied, and stays in sync")
     func variableCopy() throws {
         let outcome = try Engine.transcode(fixture: "copy-variable-rate.mp4")
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         for event in try SyncMeter(outcome.path).events { #expect(abs(event.offset) <= 0.005, "\(event)") }
     }
 }

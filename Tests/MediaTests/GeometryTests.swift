@@ -46,7 +46,7 @@ struct GeometryTests {
     @Test("Pixels are upright, square and of an allowed size", arguments: shapes)
     func upright(shape: Shape) throws {
         let outcome = try Engine.transcode(fixture: shape.name, forceEncode: true)
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         let video = try #require(try FFprobe.read(outcome.path).video)
         let (width, height) = (video.width ?? 0, video.height ?? 0)
         if let size = shape.size { #expect([width, height] == size) }
@@ -63,7 +63,7 @@ struct GeometryTests {
         arguments: shapes.filter { ["turn-0.mp4", "turn-90.mp4", "turn-180.mp4", "turn-270.mp4"].contains($0.name) })
     func copiedUpright(shape: Shape) throws {
         let outcome = try Engine.transcode(fixture: shape.name)
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         #expect(outcome.isCopied, "\(outcome.video?.reasons ?? [])")
         #expect(try Self.corners(outcome.path, at: 1) == shape.corners)
     }
@@ -74,8 +74,11 @@ struct GeometryTests {
         let outcome = try Engine.transcode(fixture: shape.name, forceEncode: true)
         let video = try #require(try FFprobe.read(outcome.path).video)
         // Squaring may widen one side by the pixel's aspect, and a stream that grows on the way may be shown so.
-        let grows = shape.name.hasPrefix("size-change") ? 1.51 : FFprobe.fraction(
-            source.sampleAspectRatio?.replacingOccurrences(of: ":", with: "/"))
+        let grows =
+            shape.name.hasPrefix("size-change")
+            ? 1.51
+            : FFprobe.fraction(
+                source.sampleAspectRatio?.replacingOccurrences(of: ":", with: "/"))
         let factor = max(grows, grows > 0 ? 1 / grows : 1, 1)
         let most = Double(max(source.width ?? 0, source.height ?? 0)) * factor + 2
         #expect(Double(max(video.width ?? 0, video.height ?? 0)) <= most)
@@ -84,7 +87,7 @@ struct GeometryTests {
     @Test("Upright 4K at 60 fps becomes 1080x1920 at 60 fps")
     func tall4K() throws {
         let outcome = try Engine.transcode(fixture: "size-4k60-portrait.mp4")
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         let video = try #require(try FFprobe.read(outcome.path).video)
         #expect([video.width, video.height] == [1080, 1920])
         #expect(abs(video.rate - 60) < 0.001)
@@ -93,12 +96,14 @@ struct GeometryTests {
     @Test("Interlaced pictures are deinterlaced, and move forward", arguments: Fixture.names("interlaced-"))
     func interlaced(name: String) throws {
         let outcome = try Engine.transcode(fixture: name)
-        #expect(try outcome.faults() == [])
+        try expectConforming(outcome)
         #expect(outcome.report?.input?.video?.interlaced == true)
         let (before, after) = (try Self.combing(Fixture.path(name)), try Self.combing(outcome.path))
         #expect(after < before / 8, "combed pixels: \(before) in the source, \(after) in the result")
         let positions = try Self.bars(outcome.path)
-        let steps = zip(positions.dropFirst(), positions).map { ($0 - $1 + 480).truncatingRemainder(dividingBy: 320) - 160 }
+        let steps = zip(positions.dropFirst(), positions).map {
+            ($0 - $1 + 480).truncatingRemainder(dividingBy: 320) - 160
+        }
         let backward = steps.filter { $0 < 0 }.count
         #expect(backward <= steps.count / 10, "the bar goes back \(backward) times of \(steps.count)")
     }
@@ -113,7 +118,9 @@ struct GeometryTests {
         ]
         func letter(_ x: Int, _ y: Int) -> Character {
             let lab = CIEDE2000.lab(codes: picture.codes(x: x, y: y, side: 4))
-            let nearest = names.map { ($0.0, CIEDE2000.difference(lab, ColorPatches.lab(sRGB: $0.1))) }.min { $0.1 < $1.1 }
+            let nearest = names.map { ($0.0, CIEDE2000.difference(lab, ColorPatches.lab(sRGB: $0.1))) }.min {
+                $0.1 < $1.1
+            }
             return nearest.map { $0.1 < 12 ? $0.0 : "?" } ?? "?"
         }
         let (left, right) = (picture.width / 4, picture.width * 3 / 4)

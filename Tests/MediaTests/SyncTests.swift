@@ -94,12 +94,13 @@ struct SyncTests {
             let outcome = try Engine.transcode(fixture: name, forceEncode: forceEncode)
             try #require(outcome.error == nil, "\(outcome.error.debugDescription)")
             let probe = try FFprobe.read(outcome.path)
-            #expect(abs((probe.video?.seconds ?? 0) - seconds) <= 1.0 / 30 + 0.001, "\(name): \(probe.video?.seconds ?? 0)")
+            #expect(
+                abs((probe.video?.seconds ?? 0) - seconds) <= 1.0 / 30 + 0.001, "\(name): \(probe.video?.seconds ?? 0)")
         }
     }
 
     @Test("Each flash-and-beep clip becomes a conforming file", arguments: cases, [false, true])
     func conforming(source: SyncCase, forceEncode: Bool) throws {
-        #expect(try Engine.transcode(fixture: source.name, forceEncode: forceEncode).faults() == [])
+        try expectConforming(try Engine.transcode(fixture: source.name, forceEncode: forceEncode))
     }
 }

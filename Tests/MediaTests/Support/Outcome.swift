@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Testing
 
 @testable import Media
 
@@ -92,5 +93,18 @@ enum Engine {
         let path = try Scratch.folder() + "/" + name
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         return path
+    }
+}
+
+/// Expects a finished file that keeps the whole table of CONTRACT section 3.
+func expectConforming(
+    _ outcome: Outcome, minimumSeconds: Double = 2.99, maximumSeconds: Double = 900.1,
+    sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+    let faults = try outcome.faults(minimumSeconds: minimumSeconds, maximumSeconds: maximumSeconds)
+    #expect(faults == [], sourceLocation: sourceLocation)
+    if outcome.error == nil {
+        #expect(
+            outcome.report?.ok == true && outcome.report?.conformance?.ready == true, sourceLocation: sourceLocation)
     }
 }

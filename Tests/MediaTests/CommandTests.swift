@@ -1,0 +1,202 @@
+import Foundation
+import Testing
+
+@testable import Media
+
+@Suite("The program")
+struct CommandTests {
+    private func reelway(_ arguments: [String], input: String? = nil, limit: Double = 60) throws -> Shell.Result {
+        try Shell.run(Repository.program, arguments, input: input, limit: limit)
+    }
+
+    @Test("A transcode exits 0 and names its output")
+    func success() throws {
+        let folder = try Scratch.folder()
+        let result = try reelway([
+            "transcode", Fixture.path("sync-30fps.mp4"), folder + "/out.mp4", "--preset", "superfast",
+        ])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.text.contains("out.mp4"))
+        #expect(try Scratch.contents(of: folder) == ["out.mp4"])
+        #expect(try Judge.conforms(folder + "/out.mp4", Judge.Allowance(copiedVideo: true)) == [])
+    }
+
+    @Test(
+        "Each failure has its exit status and one line of its code",
+        arguments: [
+            ("none.mp4", 66, "input_not_found"), ("bad-text.mp4", 65, "unsupported_container"),
+            ("bad-too-short.mp4", 65, "too_short"), ("bad-hour-long.mp4", 65, "too_long"),
+            ("bad-audio-only.mp4", 65, "no_video_stream"), ("bad-truncated-data.mp4", 65, "source_truncated"),
+            ("bad-damaged-30-percent.mp4", 65, "source_corrupt"),
+            ("bad-unknown-video-codec.mp4", 65, "unsupported_video_codec"),
+        ] as [(String, Int32, String)])
+    func failures(name: String, status: Int32, code: String) throws {
+        let folder = try Scratch.folder()
+        let result = try reelway(["transcode", Fixture.path(name), folder + "/out.mp4", "--progress", "none"])
+        #expect(result.status == status)
+        let lines = result.errors.split(separator: "\n")
+        #expect(lines.count == 1 && lines[0].hasPrefix("reelway: \(code): "), "\(result.errors)")
+        #expect(try Scratch.contents(of: folder) == [])
+    }
+
+    @Test(
+        "A wrong call exits 64 before any work",
+        arguments: [
+            ["transcode"], ["transcode", "only-one.mp4"], ["nonsense"], ["transcode", "a", "b", "--profile", "tiktok"],
+            ["transcode", "a", "b", "--crf", "abc"], ["transcode", "a", "b", "--threads", "0"],
+            ["transcode", "a", "b", "--preset", "warp"], ["transcode", "a", "b", "--progress", "loud"], ["inspect"],
+        ])
+    func usage(arguments: [String]) throws {
+        let result = try reelway(arguments)
+        #expect(result.status == 64, "\(result.status): \(result.errors)")
+        #expect(!result.errors.isEmpty)
+    }
+
+    @Test("An output that exists is refused before any work, and replaced with --overwrite")
+    func overwrite() throws {
+        let output = try Scratch.folder() + "/out.mp4"
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: output))
+        let refused = try reelway(["transcode", Fixture.path("sync-30fps.mp4"), output])
+        #expect(refused.status == 73 && refused.errors.hasPrefix("reelway: output_exists: "), "\(refused.errors)")
+        #expect(try String(contentsOfFile: output, encoding: .utf8) == "mine")
+        let replaced = try reelway(["transcode", Fixture.path("copy-no-audio.mp4"), output, "--overwrite"])
+        #expect(replaced.status == 0, "\(replaced.errors)")
+        #expect(try Judge.conforms(output, Judge.Allowance(copiedVideo: true)) == [])
+    }
+
+    @Test("An output in no folder, or that is a folder, exits 73")
+    func uncreatable() throws {
+        let folder = try Scratch.folder()
+        for output in [folder + "/none/out.mp4", folder] {
+            let result = try reelway(["transcode", Fixture.path("sync-30fps.mp4"), output])
+            #expect(result.status == 73, "\(result.errors)")
+        }
+        #expect(try Scratch.contents(of: folder) == [])
+    }
+
+    @Test("--report writes the JSON of the contract, of a success and of a failure")
+    func report() throws {
+        let folder = try Scratch.folder()
+        let good = try reelway(
+            ["transcode", Fixture.path("copy-720p30-48k.mp4"), folder + "/out.mp4", "--report", folder + "/good.json"])
+        #expect(good.status == 0, "\(good.errors)")
+        let success = try JSONDecoder().decode(
+            Report.self, from: Data(contentsOf: URL(fileURLWithPath: folder + "/good.json")))
+        #expect(success.ok && success.error == nil && success.conformance?.ready == true)
+        #expect(success.plan?.video.action == "copy")
+        let size = try FileManager.default.attributesOfItem(atPath: folder + "/out.mp4")[.size] as? Int
+        #expect(success.output.map { Int($0.bytes) } == size)
+        let hash = try Shell.succeed("sha256sum", [folder + "/out.mp4"])
+        #expect(
+            success.output?.sha256 == String(decoding: hash, as: UTF8.self).split(separator: " ").first.map(String.init)
+        )
+        let bad = try reelway([
+            "transcode", Fixture.path("bad-text.mp4"), folder + "/bad.mp4", "--report", "-", "--progress", "none",
+        ])
+        #expect(bad.status == 65)
+        let failure = try JSONDecoder().decode(Report.self, from: bad.output)
+        #expect(!failure.ok && failure.error?.code == "unsupported_container")
+    }
+
+    @Test("--progress json prints an object a line that never goes back")
+    func progress() throws {
+        let folder = try Scratch.folder()
+        let result = try reelway(
+            [
+                "transcode", Fixture.path("size-2560x1440.mp4"), folder + "/out.mp4", "--progress", "json", "--preset",
+                "superfast",
+            ])
+        #expect(result.status == 0, "\(result.errors)")
+        let lines = (result.text + result.errors).split(separator: "\n").filter { $0.hasPrefix("{") }
+        let steps = try lines.map { try JSONDecoder().decode(Media.Progress.self, from: Data($0.utf8)) }
+        #expect(steps.count >= 2)
+        #expect(zip(steps.dropFirst(), steps).allSatisfy { $0.progress >= $1.progress })
+        #expect(steps.allSatisfy { (0...1).contains($0.progress) })
+    }
+
+    @Test("Ctrl-C ends within a second with 130 and leaves nothing", arguments: [0.05, 0.4, 1.2])
+    func interrupted(after seconds: Double) throws {
+        let folder = try Scratch.folder()
+        let arguments = [
+            "transcode", Fixture.path("size-4k60-portrait.mp4"), folder + "/out.mp4", "--preset", "veryslow",
+            "--progress", "none",
+        ]
+        let sent = Moment()
+        let result = try Shell.run(Repository.program, arguments) { process in
+            DispatchQueue.global().asyncAfter(deadline: .now() + seconds) {
+                sent.set()
+                kill(process, SIGINT)
+            }
+        }
+        let late = sent.secondsAgo
+        // Before the program has its handler, the signal ends it by itself.
+        #expect(result.status == 130, "\(result.status): \(result.errors)")
+        if seconds > 0.1 { #expect(result.errors.hasPrefix("reelway: cancelled: "), "\(result.errors)") }
+        #expect(late < 1.3, "\(late) s")
+        #expect(try Scratch.contents(of: folder) == [])
+    }
+
+    @Test(
+        "Standard input is read: from a pipe, and with the index at either end",
+        arguments: ["container-moov-first.mp4", "container.mkv", "container.ts", "container-fragmented.mp4"])
+    func pipe(name: String) throws {
+        let folder = try Scratch.folder()
+        let result = try Shell.run(
+            "bash",
+            ["-c", "cat \"$0\" | \"$1\" transcode - \"$2\" --preset superfast --progress none"]
+                + [Fixture.path(name), Repository.program, folder + "/out.mp4"])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(try Judge.conforms(folder + "/out.mp4", Judge.Allowance(copiedVideo: true)) == [])
+    }
+
+    @Test("A pipe that ends early is no success")
+    func brokenPipe() throws {
+        let folder = try Scratch.folder()
+        let result = try Shell.run(
+            "bash",
+            ["-c", "head -c 12000 \"$0\" | \"$1\" transcode - \"$2\" --progress none"]
+                + [Fixture.path("container-moov-first.mp4"), Repository.program, folder + "/out.mp4"])
+        #expect(result.status == 65 && result.errors.hasPrefix("reelway: source_truncated: "), "\(result.errors)")
+        #expect(try Scratch.contents(of: folder) == [])
+    }
+
+    @Test("--force-encode, --preset, --crf and --threads reach the encoder")
+    func options() throws {
+        let folder = try Scratch.folder()
+        func size(_ crf: String) throws -> Int64 {
+            let arguments = [
+                "transcode", Fixture.path("copy-720p30-48k.mp4"), folder + "/\(crf).mp4", "--force-encode",
+            ]
+            let more = ["--preset", "superfast", "--crf", crf, "--threads", "1", "--report", folder + "/\(crf).json"]
+            #expect(try reelway(arguments + more).status == 0)
+            let report = try JSONDecoder().decode(
+                Report.self, from: Data(contentsOf: URL(fileURLWithPath: folder + "/\(crf).json")))
+            #expect(report.plan?.video.preset == "superfast" && report.plan?.video.crf == Double(crf))
+            return report.output?.bytes ?? 0
+        }
+        #expect(try size("40") < size("10"))
+    }
+
+    @Test("inspect speaks to people and, with --json, to programs")
+    func inspect() throws {
+        let people = try reelway(["inspect", Fixture.path("hdr-hlg.mp4")])
+        #expect(people.status == 0 && people.text.lowercased().contains("hevc"), "\(people.text)")
+        let programs = try reelway(["inspect", Fixture.path("hdr-hlg.mp4"), "--json"])
+        let object = try JSONSerialization.jsonObject(with: programs.output) as? [String: Any]
+        #expect((object?["input"] as? [String: Any])?["video"] != nil)
+        #expect(try reelway(["inspect", Fixture.path("none.mp4")]).status == 66)
+        #expect(try reelway(["inspect", Fixture.path("bad-text.mp4")]).status == 65)
+    }
+}
+
+/// A moment noted on another thread.
+private final class Moment: @unchecked Sendable {
+    private let lock = NSLock()
+    private var moment: ContinuousClock.Instant?
+
+    func set() { lock.withLock { moment = ContinuousClock.now } }
+
+    var secondsAgo: Double {
+        lock.withLock { moment }.map { (ContinuousClock.now - $0) / .seconds(1) } ?? .infinity
+    }
+}

@@ -1,0 +1,150 @@
+import Foundation
+import Testing
+
+@testable import Media
+
+struct Refusal: CustomTestStringConvertible, Sendable {
+    var name: String
+    /// Codes that tell the user the truth about it.
+    var codes: [MediaError.Code]
+    var testDescription: String { name }
+}
+
+@Suite("Refusals")
+struct ErrorTests {
+    static let refusals = [
+        Refusal(name: "bad-text.mp4", codes: [.unsupportedContainer]),
+        Refusal(name: "bad-empty.mp4", codes: [.unsupportedContainer, .sourceTruncated]),
+        Refusal(name: "bad-zeros.mp4", codes: [.unsupportedContainer, .sourceCorrupt, .sourceTruncated]),
+        Refusal(name: "bad-audio-only.mp4", codes: [.noVideoStream]),
+        Refusal(name: "bad-audio-only.mp3", codes: [.noVideoStream, .unsupportedContainer]),
+        Refusal(name: "bad-still.png", codes: [.noVideoStream, .unsupportedContainer]),
+        Refusal(name: "bad-still-jpeg.mp4", codes: [.noVideoStream, .unsupportedContainer]),
+        Refusal(name: "bad-still-16000x9000.png", codes: [.noVideoStream, .unsupportedContainer, .tooLarge]),
+        Refusal(name: "bad-hour-long.mp4", codes: [.tooLong]),
+        Refusal(name: "bad-too-short.mp4", codes: [.tooShort]),
+        Refusal(name: "bad-encrypted.mp4", codes: [.unsupportedVideoCodec, .unsupportedContainer]),
+        Refusal(name: "bad-unknown-video-codec.mp4", codes: [.unsupportedVideoCodec]),
+        Refusal(name: "bad-truncated-header.mp4", codes: [.sourceTruncated]),
+        Refusal(name: "bad-truncated-data.mp4", codes: [.sourceTruncated]),
+        Refusal(name: "bad-truncated-moov-last.mp4", codes: [.sourceTruncated]),
+        Refusal(name: "bad-damaged-30-percent.mp4", codes: [.sourceCorrupt]),
+        Refusal(name: "bad-damaged-a-third-of-frames.mp4", codes: [.sourceCorrupt]),
+    ]
+
+    @Test("What can't become a video is refused with the code that says why, and leaves nothing", arguments: refusals)
+    func refused(file: Refusal) throws {
+        let outcome = try Engine.transcode(fixture: file.name)
+        let error = try #require(outcome.error, "a report instead of a refusal: \(outcome.report.debugDescription)")
+        #expect(file.codes.contains(error.code), "\(error)")
+        Self.expectSentence(error)
+        #expect(outcome.files == [])
+    }
+
+    /// Absurd numbers in an otherwise good file of 5 s: some readers can bear them.
+    @Test(
+        "Absurd numbers in a header end in a good file or a clear refusal",
+        arguments: ["zero-timescale", "zero-movie-timescale", "huge-timescale", "timescale-1", "singular-matrix"],
+        [false, true])
+    func absurd(name: String, forceEncode: Bool) throws {
+        let outcome = try Engine.transcode(fixture: "bad-\(name).mp4", forceEncode: forceEncode)
+        if let error = outcome.error {
+            #expect(![.internal, .cancelled, .outOfMemory, .usage].contains(error.code), "\(error)")
+            Self.expectSentence(error)
+            #expect(outcome.files == [])
+        } else {
+            try expectConforming(outcome)
+            #expect(abs(try FFprobe.read(outcome.path).duration - 5) < 0.1)
+        }
+        #expect(outcome.seconds < 10)
+    }
+
+    @Test("An hour is refused from the header, within a second")
+    func costBomb() throws {
+        let outcome = try Engine.run(Fixture.path("bad-hour-long.mp4"), .quick())
+        #expect(outcome.error?.code == .tooLong)
+        #expect(outcome.seconds < 1)
+    }
+
+    @Test("One damaged packet in 150 is concealed and reported")
+    func slightDamage() throws {
+        let outcome = try Engine.transcode(fixture: "damaged-one-packet.mp4", forceEncode: true)
+        try expectConforming(outcome)
+        #expect(outcome.report?.warnings.isEmpty == false)
+    }
+
+    @Test("A missing file, a folder and an existing output have codes of their own")
+    func paths() throws {
+        let folder = try Scratch.folder()
+        #expect(throws: MediaError.self) { try FileSource(path: folder + "/none.mp4") }
+        do { _ = try FileSource(path: folder + "/none.mp4") } catch let error as MediaError {
+            #expect(error.code == .inputNotFound)
+        }
+        do {
+            _ = try FileSource(path: folder)
+            Issue.record("a folder was opened")
+        } catch let error as MediaError {
+            #expect([.inputNotFound, .usage, .unsupportedContainer].contains(error.code))
+        }
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: folder + "/there.mp4"))
+        do {
+            _ = try FileSink(path: folder + "/there.mp4", overwrite: false)
+            Issue.record("an existing output was taken")
+        } catch let error as MediaError {
+            #expect(error.code == .outputExists)
+        }
+        #expect(try String(contentsOfFile: folder + "/there.mp4", encoding: .utf8) == "mine")
+        #expect(throws: MediaError.self) { try FileSink(path: folder + "/none/out.mp4", overwrite: false) }
+    }
+
+    @Test("A failed transcode leaves an output that is to be replaced as it was")
+    func failedOverwrite() throws {
+        let path = try Scratch.folder() + "/there.mp4"
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: path))
+        let sink = try FileSink(path: path, overwrite: true)
+        let source = try FileSource(path: Fixture.path("bad-damaged-30-percent.mp4"))
+        #expect(throws: MediaError.self) { try Transcode(from: source, to: sink, options: .quick()).run() }
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "mine")
+    }
+
+    @Test("The limits are those of the profile: what is too short for reels is not for `any`")
+    func profiles() throws {
+        let any = try Engine.transcode(fixture: "bad-too-short.mp4", profile: .any)
+        try expectConforming(any, minimumSeconds: 0.9)
+        let story = try Engine.transcode(fixture: "bad-too-short.mp4", profile: .story)
+        #expect(story.error?.code == .tooShort)
+    }
+
+    @Test("Cancelling ends the work soon, as `cancelled`, and leaves nothing", arguments: [0, 1, 20])
+    func cancelled(after calls: Int) throws {
+        let folder = try Scratch.folder()
+        let source = try FileSource(path: Fixture.path("size-4k60-portrait.mp4"))
+        let sink = try FileSink(path: folder + "/out.mp4", overwrite: false)
+        let asked = Counter()
+        let clock = ContinuousClock()
+        let begun = clock.now
+        do {
+            _ = try Transcode(
+                from: source, to: sink, options: .quick(forceEncode: true), isCancelled: { asked.next() >= calls }
+            ).run()
+            Issue.record("it went on to the end")
+        } catch let error as MediaError {
+            #expect(error.code == .cancelled)
+        }
+        #expect((clock.now - begun) / .seconds(1) < 6)
+        #expect(try Scratch.contents(of: folder) == [])
+    }
+
+    static func expectSentence(_ error: MediaError, sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(error.message.count > 10 && !error.message.contains("\n"), "\(error)", sourceLocation: sourceLocation)
+        #expect(!error.message.contains("0x") && !error.message.contains("Optional("), sourceLocation: sourceLocation)
+    }
+}
+
+import Synchronization
+
+/// Counts calls from any thread.
+final class Counter: Sendable {
+    private let value = Atomic(0)
+    func next() -> Int { value.add(1, ordering: .relaxed).oldValue }
+}

@@ -1,0 +1,141 @@
+import Foundation
+import Testing
+
+@testable import Media
+
+@Suite("Hostile sources and sinks")
+struct HostileSourceTests {
+    static let layouts = [
+        "container-moov-last.mp4", "container-moov-first.mp4", "container-fragmented.mp4", "container.mkv",
+        "container.ts",
+        "container.avi", "copy-stereo-128k.mp4",
+    ]
+
+    private static func options() -> Transcode.Options {
+        var options = Transcode.Options.quick()
+        options.threads = 1
+        return options
+    }
+
+    private static func reference(_ name: String) throws -> [UInt8] {
+        let (sink, _, error) = try Engine.run(MemorySource(fixture: name), options())
+        #expect(error == nil)
+        return sink.file ?? []
+    }
+
+    @Test("A source that breaks at a byte ends the work with the source's own error", arguments: layouts)
+    func breaks(name: String) throws {
+        let bytes = try Fixture.bytes(name)
+        for share in [0, 1, 3, 10, 25, 50, 75, 90, 98] {
+            let (sink, _, error) = try Engine.run(FailsAt(bytes, at: bytes.count * share / 100), Self.options())
+            #expect(error == FailsAt.failure, "at \(share) %: \(error.debugDescription)")
+            #expect(sink.faults == [])
+            #expect(sink.file == nil)
+        }
+    }
+
+    @Test("One byte at a time gives the same file", arguments: layouts)
+    func bytewise(name: String) throws {
+        let (sink, _, error) = try Engine.run(OneByteAtATime(Fixture.bytes(name), name: name), Self.options())
+        #expect(error == nil)
+        #expect(sink.file == (try Self.reference(name)))
+    }
+
+    @Test("A slow source gives the same file", arguments: ["container-moov-last.mp4", "container.ts"])
+    func slow(name: String) throws {
+        let (sink, _, error) = try Engine.run(Slow(Fixture.bytes(name), name: name), Self.options())
+        #expect(error == nil)
+        #expect(sink.file == (try Self.reference(name)))
+    }
+
+    @Test(
+        "A source that can't seek gives a whole file, or a refusal that says so, and is read in order",
+        arguments: layouts)
+    func pipe(name: String) throws {
+        let source = NotSeekable(try Fixture.bytes(name), name: name)
+        let (sink, _, error) = try Engine.run(source, Self.options())
+        #expect(!source.jumped)
+        #expect(sink.faults == [])
+        if let error {
+            #expect(name == "container-moov-last.mp4" || name == "copy-stereo-128k.mp4", "\(error)")
+            #expect(error.code == .unsupportedContainer || error.code == .usage, "\(error)")
+            ErrorTests.expectSentence(error)
+        } else {
+            let path = try Engine.store(sink.file ?? [])
+            #expect(try Judge.conforms(path, Judge.Allowance(copiedVideo: true)) == [])
+            #expect(abs(try FFprobe.read(path).duration - 4) < 0.1)
+        }
+    }
+
+    @Test("A source that lies about its length gives the whole video or a refusal", arguments: layouts)
+    func liar(name: String) throws {
+        let bytes = try Fixture.bytes(name)
+        for claim in [0, 1, bytes.count / 2, bytes.count - 1, bytes.count + 1, bytes.count + 100_000, Int.max / 2] {
+            let (sink, report, error) = try Engine.run(LiesAboutLength(bytes, claims: claim), Self.options())
+            #expect(sink.faults == [])
+            if let error {
+                #expect(![.internal, .cancelled].contains(error.code), "\(error)")
+            } else {
+                #expect(abs((report?.output?.durationSeconds ?? 0) - 4) < 0.1, "claims \(claim) of \(bytes.count)")
+            }
+        }
+    }
+
+    @Test("The sink gets the body in order and the head last", arguments: layouts)
+    func order(name: String) throws {
+        let sink = MemorySink()
+        let (_, report, error) = try Engine.run(MemorySource(fixture: name), into: sink, Self.options())
+        #expect(error == nil)
+        #expect(sink.faults == [])
+        #expect(Int(report?.output?.bytes ?? 0) == sink.file?.count)
+    }
+
+    @Test("A large result leaves in pieces while it is made, and is the same as in one")
+    func pieces() throws {
+        // Noise that hardly compresses: more than the 5 MiB that are held back.
+        let path = try Scratch.folder() + "/noise.mp4"
+        _ = try Shell.succeed(
+            "ffmpeg",
+            ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=30,noise=alls=60:allf=t", "-t", "4"]
+                + ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", path])
+        var options = Self.options()
+        options.crf = 16
+        options.forceEncode = true
+        let sink = MemorySink()
+        let (_, report, error) = try Engine.run(FileSource(path: path), into: sink, options)
+        #expect(error == nil)
+        #expect(sink.faults == [])
+        let writes = sink.calls.dropLast()
+        #expect(writes.count >= 2, "\(sink.calls)")
+        #expect(Int(report?.output?.bytes ?? 0) == sink.file?.count)
+        #expect(try Judge.conforms(Engine.store(sink.file ?? [])) == [])
+    }
+
+    @Test("A sink that fails ends the work with its own error", arguments: [0, 1, 2])
+    func brokenSink(after calls: Int) throws {
+        let path = try Scratch.folder() + "/noise.mp4"
+        _ = try Shell.succeed(
+            "ffmpeg",
+            ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=30,noise=alls=60:allf=t", "-t", "4"]
+                + ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", path])
+        var options = Self.options()
+        options.crf = 16
+        options.forceEncode = true
+        let (sink, _, error) = try Engine.run(FileSource(path: path), into: MemorySink(failsAfter: calls), options)
+        #expect(error == MemorySink.failure)
+        #expect(sink.file == nil && sink.calls.last == .abort, "\(sink.calls)")
+    }
+
+    @Test("Progress begins at 0, never goes back and ends near 1", arguments: layouts)
+    func progress(name: String) throws {
+        var seen: [Media.Progress] = []
+        _ = try Transcode(
+            from: MemorySource(fixture: name), to: MemorySink(), options: Self.options(), progress: { seen.append($0) }
+        ).run()
+        try #require(seen.count >= 2)
+        #expect(zip(seen.dropFirst(), seen).allSatisfy { $0.progress >= $1.progress })
+        #expect(zip(seen.dropFirst(), seen).allSatisfy { $0.bytesIn >= $1.bytesIn && $0.bytesOut >= $1.bytesOut })
+        #expect(seen.allSatisfy { (0...1).contains($0.progress) })
+        #expect(seen.last.map { $0.progress > 0.9 } == true)
+    }
+}

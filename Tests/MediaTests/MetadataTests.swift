@@ -1,0 +1,86 @@
+import Foundation
+import Testing
+
+@testable import Media
+
+@Suite("Tracks and metadata beside picture and sound")
+struct MetadataTests {
+    @Test("Nothing of place, device or text reaches the output", arguments: Fixture.names("track-"), [false, true])
+    func nothingLeaks(name: String, forceEncode: Bool) throws {
+        let outcome = try Engine.transcode(fixture: name, forceEncode: forceEncode)
+        try expectConforming(outcome)
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: outcome.path))
+        for secret in ["Secret", "+37.3349", "37.3349", "ISO6709", "\u{A9}xyz", "com.apple", "Core Media"] {
+            let latin = Data(secret.unicodeScalars.map { UInt8($0.value & 0xFF) })
+            #expect(bytes.range(of: latin) == nil, "holds \(secret)")
+        }
+        let probe = try FFprobe.read(outcome.path)
+        let tags = (probe.format?.tags ?? [:]).merging(
+            probe.streams.reduce(into: [:]) { $0.merge($1.tags ?? [:]) { $1 } }
+        ) { $1 }
+        for (key, value) in tags {
+            let plain = [
+                "major_brand", "minor_version", "compatible_brands", "language", "handler_name", "vendor_id", "encoder",
+            ]
+            #expect(plain.contains(key), "\(key) = \(value)")
+        }
+        #expect(probe.streams.count == 2)
+    }
+
+    @Test("The sources do hold what must not leak")
+    func sourcesHoldIt() throws {
+        for name in Fixture.names("track-gps") {
+            let tags = try FFprobe.read(Fixture.path(name)).format?.tags ?? [:]
+            #expect(tags.values.contains { $0.contains("Secret") }, "\(name): \(tags)")
+        }
+    }
+
+    @Test(
+        "Dropped tracks are reported",
+        arguments: ["track-timecode.mov", "track-timed-metadata.mp4", "track-subtitles.mp4", "track-cover.mp4"])
+    func dropped(name: String) throws {
+        let outcome = try Engine.transcode(fixture: name)
+        let skipped = outcome.report?.input?.skippedTracks ?? []
+        #expect(skipped.count == 1 && skipped.allSatisfy { !$0.reason.isEmpty && !$0.kind.isEmpty }, "\(skipped)")
+    }
+
+    @Test("The best picture is chosen, not the first", arguments: ["track-two-videos.mp4", "track-cover-first.mkv"])
+    func bestPicture(name: String) throws {
+        let outcome = try Engine.transcode(fixture: name)
+        let video = try FFprobe.read(outcome.path).video
+        #expect([video?.width, video?.height] == [320, 180])
+        for event in try SyncMeter(outcome.path).events { #expect(abs(event.offset) <= 0.005, "\(event)") }
+    }
+
+    @Test(
+        "The report tells the source as ffprobe sees it",
+        arguments: ["hdr-hlg.mp4", "turn-90.mp4", "vfr-jitter.mp4", "audio-5.1.mp4"])
+    func report(name: String) throws {
+        let outcome = try Engine.transcode(fixture: name)
+        let input = try #require(outcome.report?.input)
+        let probe = try FFprobe.read(Fixture.path(name))
+        let (video, judged) = (try #require(input.video), try #require(probe.video))
+        #expect(video.codec == judged.codecName && video.pixelFormat == judged.pixFmt)
+        #expect(video.width == judged.width && video.height == judged.height)
+        #expect(video.transfer == judged.colorTransfer && video.matrix == judged.colorSpace)
+        #expect(abs(video.frameRate - judged.rate) < 0.1)
+        #expect(video.rotation == (name == "turn-90.mp4" ? 90 : 0))
+        #expect(video.variableFrameRate == (name == "vfr-jitter.mp4"))
+        #expect(video.hdr == (name == "hdr-hlg.mp4"))
+        #expect(input.audio?.channels == probe.audio?.channels)
+        #expect(input.audio?.sampleRate == probe.audio.flatMap { Int($0.sampleRate ?? "") })
+        #expect(abs((input.durationSeconds ?? 0) - probe.duration) < 0.05)
+        #expect(input.bytes == Int64(try Fixture.bytes(name).count))
+    }
+
+    @Test(
+        "Inspection says what a transcode then does",
+        arguments: ["copy-720p30-48k.mp4", "hdr-hlg.mp4", "audio-5.1.mp4", "turn-90.mp4"])
+    func inspection(name: String) throws {
+        let inspection = try Inspection(FileSource(path: Fixture.path(name)), options: .quick())
+        let outcome = try Engine.transcode(fixture: name)
+        #expect(inspection.plan == outcome.report?.plan)
+        #expect(inspection.input?.video == outcome.report?.input?.video)
+        #expect(inspection.error == nil)
+    }
+}
