@@ -26,7 +26,9 @@ class MemorySource: ByteSource {
         let start = Int(offset)
         let count = min(most, buffer.byteCount, bytes.count - start)
         buffer.withUnsafeMutableBytes { target in
-            bytes.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<(start + count)])) }
+            bytes.withUnsafeBytes {
+                target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<(start + count)]))
+            }
         }
         bytesRead += count
         return count
