@@ -3,7 +3,7 @@
 
 PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
 	libcurl4-openssl-dev libpq-dev ffmpeg python3
-SLOW = TruncationTests|HostileSourceTests|SharedMediaTests|CommandTests
+SLOW = TruncationTests|HostileSourceTests|SharedMediaTests|CommandTests|MetadataTests|ColorTests/
 DEMO = fixtures/camera/treadmill-portrait-60fps.mp4
 
 help: ## list the tasks

@@ -49,7 +49,11 @@ final class Probe {
 
     /// The next packet of the kept streams; `nil` at the end.
     func next() throws -> Packet? {
-        if !pending.isEmpty { return pending.removeFirst() }
+        while !pending.isEmpty {
+            // What was buffered before the selection may belong to a track that is not kept.
+            let packet = pending.removeFirst()
+            if packet.streamIndex == videoStream.index || packet.streamIndex == audioStream?.index { return packet }
+        }
         while let packet = try demuxer.next() {
             if packet.streamIndex == videoStream.index || packet.streamIndex == audioStream?.index { return packet }
         }
