@@ -165,7 +165,7 @@ struct CommandTests {
         let folder = try Scratch.folder()
         func size(_ crf: String) throws -> Int64 {
             let arguments = [
-                "transcode", Fixture.path("copy-720p30-48k.mp4"), folder + "/\(crf).mp4", "--force-encode",
+                "transcode", Fixture.path("detail.mp4"), folder + "/\(crf).mp4", "--force-encode",
             ]
             let more = ["--preset", "superfast", "--crf", crf, "--threads", "1", "--report", folder + "/\(crf).json"]
             #expect(try reelway(arguments + more).status == 0)

@@ -41,12 +41,13 @@ struct SyncTests {
         SyncCase(name: "sync-edit-empty.mp4"),
         SyncCase(name: "sync-edit-empty-audio.mp4", first: 0.5),
         SyncCase(name: "sync-edit-none.mp4", first: 0.5, lag: 1024 / 48000),
-        SyncCase(name: "container-fragmented.mp4", lag: 1024 / 48000),
+        SyncCase(name: "container-fragmented.mp4"),
         SyncCase(name: "container.mkv"),
         SyncCase(name: "container.ts"),
         SyncCase(name: "container.avi"),
         SyncCase(name: "container-mjpeg.avi"),
-        SyncCase(name: "container.webm"),
+        // libavformat 5.1 shifts the picture by Opus' pre-skip, but not the sound.
+        SyncCase(name: "container.webm", lag: -0.0065),
         SyncCase(name: "container.flv"),
         SyncCase(name: "container.mpg"),
         SyncCase(name: "container-prores.mov", first: 0.5),
@@ -60,6 +61,11 @@ struct SyncTests {
             for (event, time) in zip(events, [0.5, 1.5, 2.5, 3.5]) {
                 #expect(abs(event.picture - time) < 0.0005 && abs(event.offset) < 0.001, "\(name): \(event)")
             }
+        }
+        for source in Self.cases where !source.name.contains("edit-") {
+            let events = try SyncMeter(Fixture.path(source.name)).events
+            #expect(events.count == source.events, "\(source.name): \(events)")
+            for event in events { #expect(abs(event.offset - source.lag) < 0.001, "\(source.name): \(event)") }
         }
         // And it sees what is not in sync.
         let late = try SyncMeter(Fixture.path("sync-edit-none.mp4")).events
