@@ -31,7 +31,7 @@ struct CopyTests {
         CopyCase(name: "copy-video-alone.mp4", audio: "encode"),
         CopyCase(name: "copy-audio-alone.mp4", video: "encode"),
         CopyCase(name: "nocopy-audio-256k.mp4", audio: "encode"),
-        CopyCase(name: "copy-edit-list-inside-gop.mp4", video: "encode", audio: "encode"),
+        CopyCase(name: "copy-edit-list-inside-gop.mp4", video: "encode"),
         CopyCase(name: "nocopy-key-frames-12s-apart.mp4", video: "encode"),
         CopyCase(name: "nocopy-open-gop.mp4", video: "encode"),
         CopyCase(name: "nocopy-high10.mp4", video: "encode"),

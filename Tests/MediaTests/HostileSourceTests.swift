@@ -90,17 +90,33 @@ struct HostileSourceTests {
         #expect(Int(report?.output?.bytes ?? 0) == sink.file?.count)
     }
 
-    @Test("A large result leaves in pieces while it is made, and is the same as in one")
-    func pieces() throws {
-        // Noise that hardly compresses: more than the 5 MiB that are held back.
+    /// Noise that hardly compresses: as encoded by `noisy`, more than the 5 MiB that are held back.
+    private static func noise() throws -> String {
         let path = try Scratch.folder() + "/noise.mp4"
         _ = try Shell.succeed(
             "ffmpeg",
             ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=30,noise=alls=60:allf=t", "-t", "4"]
                 + ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", path])
-        var options = Self.options()
-        options.crf = 16
+        return path
+    }
+
+    private static func noisy(crf: Double = 22) -> Transcode.Options {
+        var options = options()
+        options.crf = crf
         options.forceEncode = true
+        return options
+    }
+
+    @Test("Even noise at the finest quality stays within 25 Mb/s")
+    func bitrate() throws {
+        let (sink, _, error) = try Engine.run(FileSource(path: Self.noise()), Self.noisy(crf: 1))
+        #expect(error == nil)
+        if let file = sink.file { #expect(try Judge.conforms(Engine.store(file)) == []) }
+    }
+
+    @Test("A large result leaves in pieces while it is made, and is the same as in one")
+    func pieces() throws {
+        let (path, options) = (try Self.noise(), Self.noisy())
         let sink = MemorySink()
         let (_, report, error) = try Engine.run(FileSource(path: path), into: sink, options)
         #expect(error == nil)
@@ -113,14 +129,7 @@ struct HostileSourceTests {
 
     @Test("A sink that fails ends the work with its own error", arguments: [0, 1, 2])
     func brokenSink(after calls: Int) throws {
-        let path = try Scratch.folder() + "/noise.mp4"
-        _ = try Shell.succeed(
-            "ffmpeg",
-            ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=30,noise=alls=60:allf=t", "-t", "4"]
-                + ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", path])
-        var options = Self.options()
-        options.crf = 16
-        options.forceEncode = true
+        let (path, options) = (try Self.noise(), Self.noisy())
         let (sink, _, error) = try Engine.run(FileSource(path: path), into: MemorySink(failsAfter: calls), options)
         #expect(error == MemorySink.failure)
         #expect(sink.file == nil && sink.calls.last == .abort, "\(sink.calls)")

@@ -11,13 +11,7 @@ enum KnownGaps {
 
     private static let reasons = [
         "container-fragmented.mp4": "fragments with an edit list: pictures up to 36 ms off",
-        "container.avi": "sound in AVI is 10 ms off",
-        "container.webm": "Opus in WebM is 7 ms off",
-        "copy-variable-rate.mp4": "is encoded though its intervals may be copied",
-        "copy-edit-list-inside-gop.mp4": "sound is copied 1.3 ms off, which the clip's author expected to be encoded",
-        "vfr-halved.mp4": "a rate that halves is laid on the coarser grid",
         "bad-damaged-a-third-of-frames.mp4": "a copy doesn't decode, so damage inside slices passes",
-        "bad-still-16000x9000.png": "the judge takes 16000x9000 in the name for an address",
         "vfr-jitter.mp4": "a picture is lost where two lie within one frame",
     ]
 }
