@@ -15,11 +15,28 @@ struct SharedMediaTests {
         "mp4parse/invalid_userdata.mp4": [.sourceTruncated, .sourceCorrupt],
         "mp4parse/loop_forever.avif": [.noVideoStream, .unsupportedContainer, .tooShort],
         "decord/corrupted.mp4": [.sourceCorrupt, .sourceTruncated],
+        "androidx/sample_malformed_free_box.mp4": [.sourceTruncated, .sourceCorrupt, .unsupportedContainer],
+        // A second of video whose header says 143,165 s.
+        "androidx/sample_fragmented.mp4": [.tooLong, .tooShort, .sourceTruncated],
     ]
+
+    /// Unoptimised code takes minutes for large HDR pictures: they are for `swift test -c release`.
+    static func isTooHeavy(_ path: String) -> Bool {
+        #if DEBUG
+            guard let probe = try? FFprobe.read(path), let video = probe.video else { return false }
+            let pixels = Double((video.width ?? 0) * (video.height ?? 0)) * probe.duration * max(video.rate, 1)
+            let isHDR = ["arib-std-b67", "smpte2084"].contains(video.colorTransfer ?? "")
+            // What is tiny lies about its duration, and is refused at once.
+            return pixels > (isHDR ? 1e7 : 5e9) && (Double(probe.format?.size ?? "") ?? 0) > 200_000
+        #else
+            return false
+        #endif
+    }
 
     @Test("Every real clip gives a conforming file or a clear refusal", arguments: SharedMedia.names)
     func anyClip(name: String) throws {
         let path = SharedMedia.path(name)
+        if Self.isTooHeavy(path) { return print("shared: \(name): NOTICE: skipped, too heavy for a debug build") }
         let outcome = try Engine.transcode(path: path)
         let probe = try? FFprobe.read(path)
         let row: String
@@ -55,7 +72,9 @@ struct SharedMediaTests {
         "A real clip that is only too short becomes a conforming file under `any`",
         arguments: SharedMedia.names.filter { refusals[$0] == nil })
     func shortClip(name: String) throws {
-        guard try Engine.transcode(path: SharedMedia.path(name)).error?.code == .tooShort else { return }
+        guard !Self.isTooHeavy(SharedMedia.path(name)),
+            try Engine.transcode(path: SharedMedia.path(name)).error?.code == .tooShort
+        else { return }
         let outcome = try Engine.transcode(path: SharedMedia.path(name), profile: .any)
         if let error = outcome.error {
             #expect(

@@ -12,6 +12,5 @@ enum KnownGaps {
     private static let reasons = [
         "container-fragmented.mp4": "fragments with an edit list: pictures up to 36 ms off",
         "bad-damaged-a-third-of-frames.mp4": "a copy doesn't decode, so damage inside slices passes",
-        "vfr-jitter.mp4": "a picture is lost where two lie within one frame",
     ]
 }
