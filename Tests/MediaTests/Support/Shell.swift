@@ -45,6 +45,11 @@ enum Shell {
         process.terminationHandler = { _ in ended.signal() }
         let clock = ContinuousClock()
         let begun = clock.now
+        // A child inherits what its parent's thread blocks, and some of these threads block all signals.
+        var (none, kept) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &kept)
+        defer { pthread_sigmask(SIG_SETMASK, &kept, nil) }
         try process.run()
         started(process.processIdentifier)
         let inTime = ended.wait(timeout: .now() + limit) == .success
