@@ -39,6 +39,8 @@ struct SyncTests {
         SyncCase(name: "sync-edit-trim-end.mp4", events: 3, first: 0.5, steps: [1, 1]),
         SyncCase(name: "sync-edit-segments.mp4", first: 0.3, steps: [1, 0.5, 1]),
         SyncCase(name: "sync-edit-empty.mp4"),
+        SyncCase(name: "copy-edit-list-at-key-frame.mp4", first: 0.5),
+        SyncCase(name: "copy-edit-list-inside-gop.mp4", first: 0.2),
         SyncCase(name: "sync-edit-empty-audio.mp4", first: 0.5),
         SyncCase(name: "sync-edit-none.mp4", first: 0.5, lag: 1024 / 48000),
         SyncCase(name: "container-fragmented.mp4"),
