@@ -27,7 +27,7 @@ final class AudioTrack {
 
     /// `nil` where the output has no sound.
     init?(_ plan: Plan, _ probe: Probe, muxer: borrowing Muxer) throws {
-        guard let stream = probe.audioStream, let audio = probe.info.audio else { return nil }
+        guard let stream = probe.audioStream, let audio = plan.source.audio else { return nil }
         timeline = audio.timeline
         switch plan.audio {
         case .none: return nil

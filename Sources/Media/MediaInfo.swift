@@ -68,6 +68,19 @@ struct MediaInfo: Sendable {
         return max(end, audio?.end ?? 0)
     }
 
+    /// The same with everything shown and heard `seconds` earlier.
+    func advanced(by seconds: Double) -> MediaInfo {
+        guard seconds != 0 else { return self }
+        var moved = self
+        moved.video.timeline = video.timeline.advanced(by: seconds)
+        moved.video.end = video.end.map { $0 - seconds }
+        if let audio {
+            moved.audio?.timeline = audio.timeline.advanced(by: seconds)
+            moved.audio?.end = audio.end.map { $0 - seconds }
+        }
+        return moved
+    }
+
     /// Upright size in square pixels.
     var displaySize: (width: Double, height: Double) {
         let width = Double(video.width) * video.pixelAspect

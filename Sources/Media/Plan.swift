@@ -1,6 +1,8 @@
 /// What will be done with each stream, and why: a pure function of what the source is and what the profile asks.
 struct Plan: Sendable {
     var profile: Profile
+    /// The source with its times on the clock of the finished video.
+    var source: MediaInfo
     var video: VideoAction
     var videoReasons: [String]
     var audio: AudioAction
@@ -27,6 +29,7 @@ struct Plan: Sendable {
     /// Decides.
     init(_ info: MediaInfo, _ profile: Profile, _ options: Transcode.Options) throws {
         self.profile = profile
+        source = info
         try Plan.checkDuration(info, profile)
         let against = options.forceEncode ? ["encoding was asked for"] : CopyRules.video(info, profile)
         let settings = Plan.settings(info, profile, options)
@@ -37,14 +40,15 @@ struct Plan: Sendable {
         } else {
             video = .encode(settings, Plan.target(info, settings))
             videoReasons = against
+            source = FrameGrid.align(info, rate: settings.frameRate.value)
         }
         deinterlaces = info.video.isInterlaced
-        guard let audio = info.audio else {
+        guard let audio = source.audio else {
             self.audio = .none
             audioReasons = ["the source has no sound that can be decoded"]
             return
         }
-        let end = info.video.end ?? .infinity
+        let end = source.video.end ?? .infinity
         let frame = settings.frameRate.inverse.value
         switch CopyRules.audio(audio, videoEnd: end, frameSeconds: frame, profile, options) {
         case .copy(let dropped):

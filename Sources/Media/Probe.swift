@@ -34,11 +34,16 @@ final class Probe {
         let audioTrack = audio.flatMap { stream in movie?.tracks.first { Int($0.id) == stream.id } }
         for track in [videoTrack, audioTrack].compactMap({ $0 }) { try Probe.check(track, source) }
 
-        let look = try FirstPicture(demuxer, video, isIndexed: videoTrack != nil, threads: threads)
+        let look = try FirstPicture(demuxer, video, isIndexed: (videoTrack?.samples.count ?? 0) > 0, threads: threads)
         pending = look.packets
         var videoInfo = look.describe(video, videoTrack)
         var audioInfo = audio.map { Probe.describe($0, audioTrack) }
         Probe.setTimelines(&videoInfo, &audioInfo, video, audio, demuxer, exact: isExact ? edits?.byTrack : nil)
+        if movie?.isFragmented == true, !source.isSeekable {
+            // From a pipe only the first fragment has been seen, so only the end will tell the length.
+            videoInfo.end = nil
+            audioInfo?.end = nil
+        }
         info = MediaInfo(
             name: source.name, bytes: source.length, container: Probe.containerName(demuxer.format), video: videoInfo,
             audio: audioInfo, skipped: selection.skipped, warnings: look.warnings)
@@ -138,28 +143,15 @@ final class Probe {
         let audioTimeline = audioStream.map(timeline)
         var zero = videoTimeline.start(mediaStart: videoStart)
         if let audioTimeline { zero = min(zero, audioTimeline.start(mediaStart: audioStart)) }
-        zero = onGrid(zero, video, videoTimeline)
+        // Sound that a rounding puts first doesn't move the picture.
+        let ofVideo = videoTimeline.start(mediaStart: videoStart)
+        if ofVideo - zero < 0.002 { zero = ofVideo }
         video.timeline = videoTimeline.advanced(by: zero)
         video.end = end(videoStream, video.timeline, demuxer)
         if let audioTimeline {
             audio?.timeline = audioTimeline.advanced(by: zero)
             if let audioStream, let timeline = audio?.timeline { audio?.end = end(audioStream, timeline, demuxer) }
         }
-    }
-
-    /// Moves second 0 by less than a frame so that whole pictures lie on the constant rate's grid: the sound moves with
-    /// them, so nothing that begins off the grid (sound that starts first, a cut inside a frame) costs sync.
-    private static func onGrid(_ zero: Double, _ video: MediaInfo.Video, _ timeline: Timeline) -> Double {
-        guard let segment = timeline.segments.first,
-            let whole = video.times.first(where: { $0 >= segment.mediaStart - 1e-6 }),
-            let anchor = timeline.presentation(of: whole)
-        else { return zero }
-        let rate = FrameRate.choose(times: video.times, declared: video.declaredRate).rate.value
-        let frames = (anchor - zero) * rate
-        guard rate > 0, frames.isFinite, frames < 1e7 else { return zero }
-        // Within 2 ms of the grid the picture itself is moved onto it; else the grid begins up to a frame earlier.
-        let isNear = abs(frames - frames.rounded()) / rate < 0.002
-        return anchor - (isNear ? frames.rounded() : frames.rounded(.up)) / rate
     }
 
     /// When a stream's media ends by the container, on the finished video's clock.

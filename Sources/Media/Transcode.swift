@@ -87,7 +87,7 @@ public struct Transcode {
                 try running.write(packet, stream: video.streamIndex)
             }
             if let audio {
-                let limit = plan.copiesAudio ? probe.info.video.end ?? .infinity : .infinity
+                let limit = plan.copiesAudio ? plan.source.video.end ?? .infinity : .infinity
                 for packet in audio.takeReady(before: limit) { try running.write(packet, stream: audio.streamIndex) }
             }
             if let most = options.profile.maximumSeconds, video.end > most + 0.1 {
@@ -103,7 +103,7 @@ public struct Transcode {
         try video.finish(soundEnd: holds ? audio?.end : nil)
         if isCancelled() { throw MediaError.cancelled }
         try audio?.finish(videoEnd: video.end)
-        try Completeness.check(probe.info, video, audio, plan)
+        try Completeness.check(plan.source, video, audio, plan)
         for packet in video.takeReady() { try running.write(packet, stream: video.streamIndex) }
         if let audio {
             for packet in audio.takeReady(before: video.end) { try running.write(packet, stream: audio.streamIndex) }

@@ -39,7 +39,7 @@ final class VideoTrack {
     private var corrupt = 0
 
     init(_ plan: Plan, _ probe: Probe, threads: Int?, muxer: borrowing Muxer) throws {
-        timeline = probe.info.video.timeline
+        timeline = plan.source.video.timeline
         let stream = probe.videoStream
         switch plan.video {
         case .copy(let addsTags):

@@ -14,9 +14,7 @@ enum KnownGaps {
         "cut container-mjpeg.avi":
             "AVI's own sizes aren't held against its length: a cut one is taken for a shorter one",
         "cut container.flv": "a cut FLV is called too short instead of truncated",
-        "pipe container-fragmented.mp4": "fragments from a pipe: only the first second is seen",
         "noise": "a short clip of noise passes 25 Mb/s, and the self-check ends it as internal",
-        "container-fragmented.mp4": "fragments with an edit list: pictures up to 36 ms off",
         "bad-damaged-a-third-of-frames.mp4": "a copy doesn't decode, so damage inside slices passes",
     ]
 }
