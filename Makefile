@@ -1,9 +1,8 @@
 # Reelway's tasks. `make demo` and `make test` need nothing but Debian 12 and Swift 6.2 or newer: what is missing is installed.
-.PHONY: help demo test test-all build release lint format fixtures packages sanitize clean
+.PHONY: help demo test build release lint format fixtures packages sanitize clean
 
 PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
 	libcurl4-openssl-dev libpq-dev ffmpeg python3
-SLOW = TruncationTests|HostileSourceTests|SharedMediaTests|CommandTests|MetadataTests|ColorTests/
 DEMO = fixtures/camera/treadmill-portrait-60fps.mp4
 
 help: ## list the tasks
@@ -31,11 +30,7 @@ demo: release ## transcode a real camera's clip and print what was done
 fixtures: packages ## make the test clips (skipped while generate.sh is unchanged)
 	fixtures/generate.sh
 
-test: packages fixtures ## build and run the tests that take minutes at most
-	swift build --build-tests
-	swift test --skip-build --skip '$(SLOW)'
-
-test-all: packages fixtures ## the same with the slow suites: cut files, hostile sources, real clips, the program itself
+test: packages fixtures ## build and run all tests
 	swift build --build-tests
 	swift test --skip-build
 

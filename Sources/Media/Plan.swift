@@ -95,18 +95,27 @@ struct Plan: Sendable {
             crf: options.crf ?? 20,
             maximumBitrate: bitrateCeiling(
                 seconds: info.duration ?? profile.maximumSeconds, hasAudio: info.audio != nil, profile),
-            bufferSeconds: 1, keyFrameInterval: max(1, Int(rate.value * profile.keyFrameSeconds)), bFrames: 0)
+            bufferSeconds: bufferSeconds, keyFrameInterval: max(1, Int(rate.value * profile.keyFrameSeconds)),
+            bFrames: 0)
     }
 
-    /// Highest video rate with which a file of this length keeps its size, whatever is in the picture.
+    /// Length of x264's rate buffer in seconds.
+    private static let bufferSeconds = 1.0
+
+    /// Highest video rate with which a file of this length keeps its size and its average, whatever is in the picture.
     ///
-    /// x264's rate buffer bounds what any stretch can take to rate × (length + buffer); 4 % are kept for the index,
-    /// the sound's own variation and the reserve in the head.
+    /// A rate buffer lets any stretch take rate × (length + buffer) at most, so a short clip is given less. 4 % of the
+    /// bytes are kept for the index, the sound's own variation and the reserve in the head.
     static func bitrateCeiling(seconds: Double?, hasAudio: Bool, _ profile: Profile) -> Int {
-        guard let bytes = profile.maximumBytes, let seconds, seconds > 0 else { return profile.maximumVideoBitrate }
-        let audio = hasAudio ? Double(profile.maximumCopiedAudioBitrate) * seconds : 0
-        let rate = (Double(bytes) * 8 * 0.96 - audio) / (seconds + 2)
-        return max(100_000, min(profile.maximumVideoBitrate, Int(rate)))
+        let most = Double(profile.maximumVideoBitrate)
+        guard let seconds, seconds > 0 else { return Int(most * 0.75) }
+        let stretch = seconds + bufferSeconds
+        var rate = most * seconds / stretch
+        if let bytes = profile.maximumBytes {
+            let audio = hasAudio ? Double(profile.maximumCopiedAudioBitrate) * seconds : 0
+            rate = min(rate, (Double(bytes) * 8 * 0.96 - audio) / (stretch + 1))
+        }
+        return max(100_000, Int(rate))
     }
 
     /// The picture's upright size: fits the profile's box by orientation, square pixels, even, never enlarged.

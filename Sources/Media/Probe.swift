@@ -20,6 +20,7 @@ final class Probe {
         let rewindable = source.isSeekable ? nil : RewindableSource(source)
         let readable: any ByteSource = rewindable ?? source
         let movie = try Probe.readMovie(readable)
+        if movie == nil { try ContainerLength.check(source) }
         rewindable?.stopRecording()
         let edits = movie.map { Probe.timelines($0) }
         // Fragments bring times of their own, which libavformat reconciles with the edits.

@@ -1,0 +1,71 @@
+/// Whether a source is as long as its own container says, for containers that tell it in front.
+///
+/// libavformat takes a file that ends early for a shorter one. MP4 has its index to be held against the length; AVI and
+/// Matroska have the sizes of their outermost chunks.
+enum ContainerLength {
+    /// Throws `source_truncated` where bytes are missing. Reads a few headers at most.
+    static func check(_ source: any ByteSource) throws {
+        guard source.isSeekable, let length = source.length else { return }
+        let front = try read(64, from: source, at: 0)
+        guard let end = try riffEnd(front, source, length) ?? matroskaEnd(front), end > length else { return }
+        throw MediaError(
+            .sourceTruncated,
+            "\(source.name) has \(length) bytes but says it has \(end); fetch or export it again")
+    }
+
+    /// Where the RIFF chunks of an AVI end. OpenDML puts one behind the other, each up to 1 GiB.
+    private static func riffEnd(_ front: [UInt8], _ source: any ByteSource, _ length: Int64) throws -> Int64? {
+        guard front.starts(with: "RIFF".utf8), front.count >= 12, front[8..<12].elementsEqual("AVI ".utf8) else {
+            return nil
+        }
+        var start: Int64 = 0
+        var end: Int64 = 0
+        var header = front
+        while header.count >= 8, header.starts(with: "RIFF".utf8) {
+            let size = header[4..<8].reversed().reduce(Int64(0)) { $0 << 8 | Int64($1) }
+            // A recorder that was stopped short left 0 or all ones.
+            guard size > 0, size < Int64(UInt32.max) else { return nil }
+            end = start + 8 + size
+            guard end < length else { break }
+            // Chunks begin at even places; the last one needs no filling.
+            start = end + size % 2
+            header = try read(8, from: source, at: start)
+        }
+        return end
+    }
+
+    /// Where the segment of a Matroska or WebM file ends; `nil`: written live, without a size.
+    private static func matroskaEnd(_ front: [UInt8]) -> Int64? {
+        guard front.starts(with: [0x1a, 0x45, 0xdf, 0xa3]), let header = vint(front, at: 4) else { return nil }
+        let segment = 4 + header.width + Int(clamping: header.value)
+        guard segment + 4 <= front.count, front[segment..<(segment + 4)].elementsEqual([0x18, 0x53, 0x80, 0x67]),
+            let size = vint(front, at: segment + 4), size.value != size.unknown
+        else { return nil }
+        return Int64(segment + 4 + size.width) &+ size.value
+    }
+
+    /// An EBML number: its width is in the leading zeros of its first byte (RFC 8794, section 4).
+    private static func vint(_ bytes: [UInt8], at offset: Int) -> (value: Int64, width: Int, unknown: Int64)? {
+        guard offset < bytes.count, bytes[offset] != 0 else { return nil }
+        let width = bytes[offset].leadingZeroBitCount + 1
+        guard offset + width <= bytes.count else { return nil }
+        let value = bytes[offset..<(offset + width)].reduce(Int64(0)) { $0 << 8 | Int64($1) }
+        let unknown = Int64(1) << Int64(7 * width) - 1
+        return (value & unknown, width, unknown)
+    }
+
+    private static func read(_ count: Int, from source: any ByteSource, at offset: Int64) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var filled = 0
+        while filled < count, offset + Int64(filled) < source.length ?? 0 {
+            var rest = [UInt8](repeating: 0, count: count - filled)
+            var elements = rest.mutableSpan
+            var span = elements.mutableBytes
+            let got = try source.read(into: &span, at: offset + Int64(filled))
+            if got == 0 { break }
+            bytes.replaceSubrange(filled..<(filled + got), with: rest[..<got])
+            filled += got
+        }
+        return Array(bytes[..<filled])
+    }
+}
