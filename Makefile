@@ -1,8 +1,10 @@
 # Reelway's tasks. `make demo` and `make test` need nothing but Debian 12 and Swift 6.2 or newer: what is missing is installed.
-.PHONY: help demo test build release lint format fixtures packages sanitize clean
+.PHONY: help demo test build release lint format fixtures packages fuzz sanitize clean
 
 PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
 	libcurl4-openssl-dev libpq-dev ffmpeg python3
+SEED = 1
+COUNT = 5000
 DEMO = fixtures/camera/treadmill-portrait-60fps.mp4
 
 help: ## list the tasks
@@ -33,6 +35,12 @@ fixtures: packages ## make the test clips (skipped while generate.sh is unchange
 test: packages fixtures ## build and run all tests
 	swift build --build-tests
 	swift test --skip-build
+
+fuzz: packages fixtures ## transcode COUNT clips damaged at random (SEED); none may crash or hang
+	@mkdir -p out
+	swift build -c release --product fuzz
+	.build/release/fuzz fixtures/clips $(SEED) $(COUNT) 2>out/fuzz.log || { tail -2 out/fuzz.log; exit 1; }
+
 
 sanitize: packages fixtures ## run the tests under the address and the thread sanitizer
 	swift test --sanitize=address --scratch-path .build-address

@@ -50,6 +50,9 @@ let package = Package(
             dependencies: ["Media", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: strict + memorySafe),
 
+        // Damages clips at random: `make fuzz`.
+        .executableTarget(name: "fuzz", dependencies: ["Media"], path: "Tests/Fuzz", swiftSettings: strict),
+
         .testTarget(name: "MediaTests", dependencies: ["Media"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -52,7 +52,9 @@ final class VideoEncoder {
         context.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER | Int32(bitPattern: AV_CODEC_FLAG_CLOSED_GOP)
         context.pointee.thread_count = Int32(clamping: threads ?? 0)
         guard av_opt_set(context.pointee.priv_data, "preset", settings.preset, 0) >= 0,
-            av_opt_set_double(context.pointee.priv_data, "crf", settings.crf, 0) >= 0
+            av_opt_set_double(context.pointee.priv_data, "crf", settings.crf, 0) >= 0,
+            // What makes a stream High: ultrafast leaves it out and would be Baseline.
+            av_opt_set_int(context.pointee.priv_data, "8x8dct", 1, 0) >= 0
         else { throw MediaError(.usage, "libx264 has no preset \(settings.preset) or no CRF \(settings.crf)") }
         let opened = avcodec_open2(context, codec, nil)
         guard opened >= 0 else {

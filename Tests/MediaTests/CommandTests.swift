@@ -163,6 +163,13 @@ struct CommandTests {
         #expect(try Scratch.contents(of: folder) == [])
     }
 
+    @Test("Every preset keeps the profile", arguments: ["ultrafast", "superfast", "medium", "slower"])
+    func presets(name: String) throws {
+        var options = Transcode.Options.quick(forceEncode: true)
+        options.preset = name
+        #expect(try Engine.run(Fixture.path("sync-30fps.mp4"), options).faults() == [])
+    }
+
     @Test("--force-encode, --preset, --crf and --threads reach the encoder")
     func options() throws {
         let folder = try Scratch.folder()
