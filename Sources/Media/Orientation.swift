@@ -36,6 +36,19 @@ struct Orientation: Sendable, Equatable {
         self.isMirrored = isMirrored
     }
 
+    /// The matrix that turns (and does nothing besides), as `Track.matrix` has it.
+    var turningMatrix: [Int32] {
+        let one: Int32 = 1 << 16
+        let (x, y): (Int32, Int32) =
+            switch clockwiseDegrees {
+            case 90: (0, one)
+            case 180: (-one, 0)
+            case 270: (0, -one)
+            default: (one, 0)
+            }
+        return [x, y, 0, -y, x, 0, 0, 0, 1 << 30]
+    }
+
     /// libavfilter's filters that do it; `nil`: nothing to do.
     var filters: String? {
         switch (clockwiseDegrees, isMirrored) {

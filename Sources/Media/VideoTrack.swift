@@ -49,10 +49,11 @@ final class VideoTrack {
             guard let parameters = filter?.parameters ?? stream.pointer.pointee.codecpar else {
                 throw MediaError.outOfMemory
             }
-            // A picture that is upright already needs no matrix; a turned one keeps the source's.
+            // The turn alone is kept of the source's matrix, not where or how large it shows the picture.
+            let orientation = probe.info.video.orientation
             streamIndex = try muxer.add(
                 parameters, timeBase: stream.timeBase,
-                displayMatrix: probe.info.video.orientation == .upright ? nil : stream.displayMatrix)
+                displayMatrix: orientation == .upright ? nil : orientation.turningMatrix)
         case .encode(let settings, let target):
             let encoding = try Encoding(settings, target, plan, stream, threads: threads)
             mode = .encode(encoding)
