@@ -1,8 +1,8 @@
 # Reelway's tasks. `make demo` and `make test` need nothing but Debian 12 and Swift 6.2 or newer: what is missing is installed.
-.PHONY: help demo test build release lint format fixtures packages fuzz sanitize clean
+.PHONY: help demo test build release lint format fixtures packages fuzz bench sanitize clean
 
 PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
-	libcurl4-openssl-dev libpq-dev ffmpeg python3
+	libcurl4-openssl-dev libpq-dev ffmpeg python3 python3-pip
 SEED = 1
 COUNT = 5000
 DEMO = fixtures/camera/treadmill-portrait-60fps.mp4
@@ -41,6 +41,10 @@ fuzz: packages fixtures ## transcode COUNT clips damaged at random (SEED); none 
 	swift build -c release --product fuzz
 	.build/release/fuzz fixtures/clips $(SEED) $(COUNT) 2>out/fuzz.log || { tail -2 out/fuzz.log; exit 1; }
 
+
+bench: packages release ## time the engine against ffmpeg 5.1 and the newest ffmpeg program (minutes)
+	@test -d .tools/python/imageio_ffmpeg || python3 -m pip install --quiet --target .tools/python imageio-ffmpeg
+	python3 benchmarks/engine.py --json benchmarks/engine.json
 
 sanitize: packages fixtures ## run the tests under the address and the thread sanitizer
 	swift test --sanitize=address --scratch-path .build-address

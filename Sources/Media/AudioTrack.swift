@@ -16,6 +16,7 @@ final class AudioTrack {
     private(set) var isOver = false
 
     private let timeline: Timeline
+    private let plan: Plan
     private let mode: Mode
     private var packetsSeen = 0
     private var corrupt = 0
@@ -29,6 +30,7 @@ final class AudioTrack {
     init?(_ plan: Plan, _ probe: Probe, muxer: borrowing Muxer) throws {
         guard let stream = probe.audioStream, let audio = plan.source.audio else { return nil }
         timeline = audio.timeline
+        self.plan = plan
         switch plan.audio {
         case .none: return nil
         case .copy(let dropped):
@@ -103,6 +105,7 @@ final class AudioTrack {
             let length = min(count - first, Int((part.duration * rate).rounded()))
             guard length > 0 else { continue }
             end = max(end, part.presentation + part.duration)
+            if end > plan.timeLimit { try plan.refuseTime(end) }
             let planes = block.planes.map { $0[first..<(first + length)] }
             let correction = try grid.put(planes, at: part.presentation) { ready.append($0) }
             if correction != 0 { resampler.compensate(correction, over: resampler.sampleRate / 2) }

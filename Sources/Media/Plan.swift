@@ -80,8 +80,25 @@ struct Plan: Sendable {
         }
     }
 
+    /// Seconds beyond which nothing of the finished video can lie: the profile's longest, or what the source announces
+    /// with a minute's grace. A damaged time must not become hours of one picture or of silence.
+    var timeLimit: Double {
+        let announced = source.duration.map { $0 + 60 } ?? Plan.longestSeconds
+        return min(announced, (profile.maximumSeconds ?? .infinity) + 1)
+    }
+
+    /// A day: longer than any clip.
+    private static let longestSeconds = 86_400.0
+
+    /// What it means that a time lies beyond `timeLimit`.
+    func refuseTime(_ seconds: Double) throws {
+        try Plan.check(duration: seconds, profile)
+        throw MediaError(
+            .sourceCorrupt, "the times in \(source.name) jump to \(Plan.short(seconds)) s; export the video again")
+    }
+
     private static func short(_ seconds: Double) -> String {
-        let tenths = Int((seconds * 10).rounded())
+        let tenths = Int((min(max(seconds, -1e12), 1e12) * 10).rounded())
         return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
     }
 

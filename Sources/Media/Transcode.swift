@@ -71,7 +71,8 @@ public struct Transcode {
         let faststart = FaststartSink(sink, reservedPrefix: HeadReserve.bytes(probe.info, plan))
 
         let muxer = try Muxer(to: faststart)
-        let video = try VideoTrack(plan, probe, threads: options.threads, muxer: muxer)
+        let video = try VideoTrack(
+            plan, probe, threads: options.threads, muxer: muxer, isCancelled: isCancelled)
         let audio = try AudioTrack(plan, probe, muxer: muxer)
         let running = try muxer.start()
 

@@ -16,11 +16,16 @@ final class VideoTrack {
     let streamIndex: Int
 
     private let timeline: Timeline
+    private let plan: Plan
+    private let isCancelled: () -> Bool
     private var mode: Mode
     /// When the last picture ends, in seconds of the finished video.
     private(set) var end = 0.0
     /// Set once nothing further of the source is shown.
     private(set) var isOver = false
+
+    /// Seconds one picture may stand. A screen recording rests for minutes; a longer gap is a damaged time.
+    private static let longestPicture = 900.0
 
     private enum Mode {
         case copy(BitstreamFilter?, firstTick: Int64, nalLengthSize: Int)
@@ -38,7 +43,11 @@ final class VideoTrack {
     private(set) var copied = 0
     private var corrupt = 0
 
-    init(_ plan: Plan, _ probe: Probe, threads: Int?, muxer: borrowing Muxer) throws {
+    init(
+        _ plan: Plan, _ probe: Probe, threads: Int?, muxer: borrowing Muxer, isCancelled: @escaping () -> Bool
+    ) throws {
+        self.plan = plan
+        self.isCancelled = isCancelled
         timeline = plan.source.video.timeline
         let stream = probe.videoStream
         switch plan.video {
@@ -96,7 +105,7 @@ final class VideoTrack {
         decodedEnd = end
         end = max(end, soundEnd ?? 0)
         try encoding.pacer.finish(at: end) { try encode($0, $1, encoding) }
-        end = Double(encoding.pacer.ticks) / encoding.pacer.rate
+        end = Double(encoding.pacer.ticks) / encoding.rate
         try encoding.encoder.finish { ready.append($0) }
     }
 
@@ -127,15 +136,21 @@ final class VideoTrack {
             isOver = isOver || timeline.isOver(at: frame.time)
             return
         }
-        let length = frame.duration > 0 && frame.duration < 10 ? frame.duration : 1 / encoding.pacer.rate
+        let length = frame.duration > 0 && frame.duration < 10 ? frame.duration : 1 / encoding.rate
         end = max(end, min(start + length, timeline.end ?? .infinity))
         encoding.hasShown = true
         try encoding.pacer.show(frame, at: start) { try encode($0, $1, encoding) }
     }
 
     private func encode(_ frame: Frame, _ ticks: Range<Int64>, _ encoding: Encoding) throws {
+        let end = Double(ticks.upperBound) / encoding.rate
+        if end > plan.timeLimit || Double(ticks.count) / encoding.rate > VideoTrack.longestPicture {
+            try plan.refuseTime(end)
+        }
         let picture = try encoding.converter.convert(frame)
         for tick in ticks {
+            // One picture can stand for a long time: asking now and then is not enough.
+            if isCancelled() { throw MediaError.cancelled }
             // The encoder may still read an earlier use of the same planes: each tick gets a frame of its own.
             try encoding.encoder.encode(try picture.reference(), tick: tick) { ready.append($0) }
         }
@@ -147,6 +162,7 @@ private final class Encoding {
     let decoder: Decoder
     let encoder: VideoEncoder
     let converter: PictureConverter
+    let rate: Double
     var pacer: FramePacer
     var deinterlacer: FilterGraph?
     let deinterlaces: Bool
@@ -160,7 +176,8 @@ private final class Encoding {
         decoder = try Decoder(stream, threads: threads)
         encoder = try VideoEncoder(settings, threads: threads)
         converter = PictureConverter(target, threads: threads)
-        pacer = FramePacer(rate: settings.frameRate.value)
+        rate = settings.frameRate.value
+        pacer = FramePacer(rate: rate)
         deinterlaces = plan.deinterlaces
         self.threads = threads
     }

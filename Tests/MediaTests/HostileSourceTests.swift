@@ -109,6 +109,26 @@ struct HostileSourceTests {
         return options
     }
 
+    @Test("A time that jumps by a day is refused instead of filled with one picture", arguments: [8, 9] as [UInt8])
+    func jump(tag: UInt8) throws {
+        // FLV tags: type, three bytes of size, three of time and one above them, three of stream, data, size again.
+        var bytes = try Fixture.bytes("container.flv")
+        var position = 13
+        var last: Int?
+        while position + 11 < bytes.count {
+            if bytes[position] == tag { last = position }
+            position += 15 + bytes[(position + 1)..<(position + 4)].reduce(0) { $0 << 8 | Int($1) }
+        }
+        bytes[try #require(last) + 7] = 0x05
+        var options = Transcode.Options.quick()
+        options.profile = .any
+        let begun = ContinuousClock.now
+        let (sink, _, error) = try Engine.run(MemorySource(bytes, name: "jump.flv"), options)
+        #expect(error?.code == .sourceCorrupt || error?.code == .sourceTruncated, "\(error.debugDescription)")
+        #expect(sink.file == nil)
+        #expect(ContinuousClock.now - begun < .seconds(10))
+    }
+
     @Test("Even noise at the finest quality stays within 25 Mb/s")
     func bitrate() throws {
         let (sink, _, error) = try Engine.run(FileSource(path: Self.noise()), Self.noisy(crf: 1))
