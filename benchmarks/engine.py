@@ -54,7 +54,7 @@ def main():
     half_minute = make(WORK + "/1080p30-30s.mp4", loop(30) + ["-c", "copy"])
     ten_minutes = make(WORK + "/1080p30-10min.mp4", loop(600) + ["-c", "copy"])
     hlg = make(WORK + "/hlg-4k-8s.mp4", loop(8) + [
-        "-vf", "zscale=3840:2160:t=arib-std-b67:p=2020:m=2020_ncl:r=tv,format=yuv420p10le", "-c:v", "libx265",
+        "-vf", "zscale=3840:2160:tin=709:min=709:pin=709:rin=tv:t=arib-std-b67:p=2020:m=2020_ncl:r=tv,format=yuv420p10le", "-c:v", "libx265",
         "-preset", "ultrafast", "-crf", "18", "-x265-params",
         "log-level=none:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc", "-tag:v", "hvc1", "-c:a", "copy"])
     conforming = make(WORK + "/conforming-30s.mp4", loop(30) + [

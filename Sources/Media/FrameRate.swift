@@ -12,13 +12,13 @@ enum FrameRate {
     ///   - times: when pictures are shown, in seconds, in order; as many as are known.
     ///   - declared: what the container says, for a source with too few pictures to tell.
     static func choose(times: [Double], declared: Double) -> (rate: Rational, isVariable: Bool) {
-        guard let (nominal, isRegular) = nominalRate(times) else {
+        guard let (nominal, isRegular, isMostly) = nominalRate(times) else {
             return (output(for: declared > 0 ? declared : 30), false)
         }
         // The container's word decides between neighbours such as 29.97 and 30, which coarse ticks can't.
         let isNear = declared > 0 && abs(declared / nominal - 1) < 0.005
         let rate = output(for: isNear ? declared : nominal)
-        if isRegular || gridError(times, rate.value) <= tolerance { return (rate, !isRegular) }
+        if isMostly || gridError(times, rate.value) <= tolerance { return (rate, !isRegular) }
         // Pictures at any time: the finest grid moves them least.
         return (Rational(60, 1), true)
     }
@@ -43,8 +43,11 @@ enum FrameRate {
     /// Mean distance from the grid, in seconds, that still counts as lying on it.
     private static let tolerance = 0.004
 
-    /// The usual distance between pictures as a rate, and whether all keep it.
-    private static func nominalRate(_ times: [Double]) -> (rate: Double, isRegular: Bool)? {
+    /// The share of distances that makes a rate the source's own, though a phone dropped pictures or a cut moved them.
+    private static let ownShare = 0.9
+
+    /// The usual distance between pictures as a rate, whether all keep it, and whether most keep it or a multiple.
+    private static func nominalRate(_ times: [Double]) -> (rate: Double, isRegular: Bool, isMostly: Bool)? {
         guard times.count >= 4, let first = times.first, let last = times.last, last > first else { return nil }
         let intervals = zip(times, times.dropFirst()).map { $1 - $0 }.filter { $0 > 1e-5 }.sorted()
         guard intervals.count >= 3 else { return nil }
@@ -54,7 +57,12 @@ enum FrameRate {
         let isRegular = usual.count >= intervals.count - max(1, intervals.count / 1000)
         // Without an exception the rate is the count over the length: exact however coarse the ticks are.
         let whole = Double(times.count - 1) / (last - first)
-        return (usual.count == intervals.count ? whole : 1 / mean, isRegular)
+        let onMultiples = intervals.filter { interval in
+            let multiple = max(1, (interval / mean).rounded())
+            return abs(interval - multiple * mean) < max(0.0011, mean * 0.08)
+        }
+        let isMostly = Double(onMultiples.count) >= Double(intervals.count) * ownShare
+        return (usual.count == intervals.count ? whole : 1 / mean, isRegular, isRegular || isMostly)
     }
 
     private static func gridError(_ times: [Double], _ rate: Double) -> Double {
