@@ -15,8 +15,9 @@ enum FrameRate {
         guard let (nominal, isRegular, isMostly) = nominalRate(times) else {
             return (output(for: declared > 0 ? declared : 30), false)
         }
-        // The container's word decides between neighbours such as 29.97 and 30, which coarse ticks can't.
-        let isNear = declared > 0 && abs(declared / nominal - 1) < 0.005
+        // The container's word decides between neighbours such as 29.97 and 30, which coarse ticks can't; a mean that
+        // gaps pulled down is no such word.
+        let isNear = abs(declared / nominal - 1) < 0.005 && standard.contains { abs($0.value / declared - 1) < 0.0004 }
         let rate = output(for: isNear ? declared : nominal)
         if isMostly || gridError(times, rate.value) <= tolerance { return (rate, !isRegular) }
         // Pictures at any time: the finest grid moves them least.
