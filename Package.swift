@@ -18,11 +18,15 @@ let package = Package(
     name: "reelway",
     products: [
         .executable(name: "reelway", targets: ["reelway"]),
+        .executable(name: "onedrive-sandbox", targets: ["onedrive-sandbox"]),
         .library(name: "Media", targets: ["Media"]),
+        .library(name: "Transfer", targets: ["Transfer"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         // The C libraries, found by pkg-config. Each is imported by one Swift target only.
@@ -44,16 +48,52 @@ let package = Package(
             dependencies: ["CFFmpeg", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
 
-        // Commands.
+        // Bytes over the network: ranged downloads, OneDrive, object stores.
+        .target(
+            name: "Transfer",
+            dependencies: ["CCurl", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+
+        // A database connection and its rows.
+        .target(name: "Postgres", dependencies: ["CPostgres"], swiftSettings: strict),
+
+        // Commands, and the service they share.
         .executableTarget(
             name: "reelway",
-            dependencies: ["Media", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Media", "Transfer", "Postgres",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            resources: [.embedInCode("Migrations")],
             swiftSettings: strict + memorySafe),
+
+        // A OneDrive on loopback, with faults: for tests and the demo.
+        .target(
+            name: "OneDriveSandbox",
+            dependencies: [
+                "Transfer",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "Sources/OneDriveSandbox/Library", swiftSettings: strict),
+        .executableTarget(
+            name: "onedrive-sandbox",
+            dependencies: [
+                "OneDriveSandbox", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/OneDriveSandbox/Program", swiftSettings: strict),
 
         // Damages clips at random: `make fuzz`.
         .executableTarget(name: "fuzz", dependencies: ["Media"], path: "Tests/Fuzz", swiftSettings: strict),
 
         .testTarget(name: "MediaTests", dependencies: ["Media"], swiftSettings: strict),
+        .testTarget(
+            name: "TransferTests", dependencies: ["Transfer", "OneDriveSandbox"], swiftSettings: strict),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres"], swiftSettings: strict),
+        .testTarget(
+            name: "ReelwayTests", dependencies: ["reelway", "OneDriveSandbox"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,2 @@
+/// A OneDrive on loopback over a folder of videos.
+public enum SandboxPlace {}

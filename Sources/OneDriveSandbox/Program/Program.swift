@@ -1,0 +1,6 @@
+import OneDriveSandbox
+
+@main
+struct Program {
+    static func main() {}
+}

@@ -1,0 +1,40 @@
+/// A failure of a transfer: a code to switch on, and one sentence that says what happened and what to do.
+///
+/// `description` is safe to print, log and store: it holds no query of an address, no token and no key.
+public struct TransferError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The codes of CONTRACT section 2 that a transfer can end with.
+    public enum Code: String, Sendable, Codable, CaseIterable {
+        case inputNotFound = "input_not_found"
+        case sourceTruncated = "source_truncated"
+        case sourceChanged = "source_changed"
+        case sourceHashMismatch = "source_hash_mismatch"
+        case sourceForbidden = "source_forbidden"
+        case sourceAuth = "source_auth"
+        case sourceUnavailable = "source_unavailable"
+        case sourceThrottled = "source_throttled"
+        case storageAuth = "storage_auth"
+        case storageRejected = "storage_rejected"
+        case storageUnavailable = "storage_unavailable"
+        case outputExists = "output_exists"
+        case tooLarge = "too_large"
+        case cancelled
+        case `internal` = "internal"
+    }
+
+    /// What kind of failure it is.
+    public let code: Code
+    /// One sentence: what happened, and where there is one, the mend.
+    public let message: String
+    /// How long the service asked to be left alone, in seconds.
+    public let retryAfter: Double?
+
+    /// Makes an error from its code and its sentence.
+    public init(_ code: Code, _ message: String, retryAfter: Double? = nil) {
+        self.code = code
+        self.message = message
+        self.retryAfter = retryAfter
+    }
+
+    /// `code: message`, as printed on standard error and stored.
+    public var description: String { "\(code.rawValue): \(message)" }
+}
