@@ -27,6 +27,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         // The C libraries, found by pkg-config. Each is imported by one Swift target only.
@@ -63,7 +65,9 @@ let package = Package(
             dependencies: [
                 "Media", "Transfer", "Postgres",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             resources: [.embedInCode("Migrations")],
             swiftSettings: strict + memorySafe),
@@ -93,7 +97,10 @@ let package = Package(
             name: "TransferTests", dependencies: ["Transfer", "OneDriveSandbox"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres"], swiftSettings: strict),
         .testTarget(
-            name: "ReelwayTests", dependencies: ["reelway", "OneDriveSandbox"], swiftSettings: strict),
+            name: "ReelwayTests",
+            dependencies: [
+                "reelway", "OneDriveSandbox", .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

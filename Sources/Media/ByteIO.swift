@@ -16,6 +16,16 @@ public protocol ByteSource: AnyObject {
     /// - Returns: how many bytes were read; 0 only at the true end. A source that knows its length and ends
     ///   before it throws instead, so that a broken transfer never looks like an end.
     func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int
+
+    /// Called once the engine has read all it needs and before the result becomes visible.
+    ///
+    /// Throws where the bytes that were read are not the ones that were announced, e.g. by their hash.
+    func verify() throws
+}
+
+extension ByteSource {
+    /// Not every source knows what its bytes should be.
+    public func verify() throws {}
 }
 
 /// Where the finished MP4 goes, in the order in which a fast-start file can be made: the body as it grows, the

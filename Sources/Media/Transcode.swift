@@ -129,6 +129,7 @@ public struct Transcode {
                 .internal,
                 "the finished file breaks \(first.rule) (\(first.found), required \(first.required)); it was not kept")
         }
+        try source.verify()
         if isCancelled() { throw MediaError.cancelled }
         try sink.finish(head: sealed.head)
         report.output = written.output

@@ -1,0 +1,112 @@
+/// Where finished videos go.
+struct StorageSettings: Sendable {
+    /// Which way to a store.
+    enum Way: String, CaseIterable, Sendable {
+        case auto, s3, tus, dir
+    }
+
+    /// The way that is taken.
+    enum Choice: Sendable {
+        case s3(S3Access)
+        case tus(SupabaseAccess)
+        case directory(path: String)
+    }
+
+    /// How to sign for an S3 store.
+    struct S3Access: Sendable {
+        var endpoint: String
+        var region: String
+        var accessKey: String
+        var secretKey: Secret
+        /// With Supabase's session-token credentials: the service key.
+        var sessionToken: Secret?
+    }
+
+    /// How to reach Supabase's own protocols.
+    struct SupabaseAccess: Sendable {
+        var url: String
+        var serviceKey: Secret
+    }
+
+    var choice: Choice
+    var bucket: String
+    /// What stands in front of a key in the address Instagram fetches; `nil`: the service's own `/media/`.
+    var publicURL: String?
+    /// Set wherever Supabase is configured, whatever way objects take: the bucket is made through its REST interface.
+    var supabase: SupabaseAccess?
+    /// Set where the S3 protocol is configured, even if another way is chosen: for `s3://` outputs.
+    var s3: S3Access?
+
+    init(_ reader: inout SettingsReader) {
+        let supabaseURL = reader.address("SUPABASE_URL")
+        let serviceKey = reader.secret("SUPABASE_SERVICE_ROLE_KEY")
+        let anonKey = reader.secret("SUPABASE_ANON_KEY")
+        let endpoint = reader.address(
+            "S3_ENDPOINT", default: supabaseURL.map { "\($0)/storage/v1/s3" })
+        let region = reader.text("S3_REGION", default: "us-east-1")
+        let accessKey = reader.text("S3_ACCESS_KEY_ID")
+        let secretKey = reader.secret("S3_SECRET_ACCESS_KEY")
+        bucket = reader.text("STORAGE_BUCKET", default: "transcoded-videos")
+        let directory = reader.text("STORAGE_DIR")
+        let way = reader.choice("STORAGE_PROTOCOL", default: Way.auto)
+
+        if (accessKey == nil) != (secretKey == nil) {
+            reader.fault(
+                accessKey == nil ? "S3_ACCESS_KEY_ID" : "S3_SECRET_ACCESS_KEY", "give both the key's id and its secret")
+        }
+        if let supabaseURL, let serviceKey {
+            supabase = SupabaseAccess(url: supabaseURL, serviceKey: serviceKey)
+        }
+        if let endpoint, let accessKey, let secretKey {
+            s3 = S3Access(endpoint: endpoint, region: region, accessKey: accessKey, secretKey: secretKey)
+        } else if let endpoint, let supabaseURL, let serviceKey, let anonKey {
+            s3 = S3Access(
+                endpoint: endpoint, region: region, accessKey: StorageSettings.projectReference(of: supabaseURL),
+                secretKey: anonKey, sessionToken: serviceKey)
+        }
+        choice = .directory(path: directory ?? "media")
+        switch way {
+        case .s3:
+            if let s3 {
+                choice = .s3(s3)
+            } else {
+                reader.fault(
+                    "STORAGE_PROTOCOL",
+                    "s3 needs S3_ENDPOINT, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, or SUPABASE_URL with "
+                        + "SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY")
+            }
+        case .tus:
+            if let supabase {
+                choice = .tus(supabase)
+            } else {
+                reader.fault("STORAGE_PROTOCOL", "tus needs SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY")
+            }
+        case .dir: break
+        case .auto:
+            if directory != nil { break }
+            if let s3 { choice = .s3(s3) } else if let supabase { choice = .tus(supabase) }
+        }
+        let defaultURL: String? =
+            switch choice {
+            case .directory: nil
+            case .tus: supabaseURL.map { "\($0)/storage/v1/object/public/\(bucket)" }
+            case .s3(let access):
+                supabaseURL.map { "\($0)/storage/v1/object/public/\(bucket)" } ?? "\(access.endpoint)/\(bucket)"
+            }
+        publicURL = reader.address("STORAGE_PUBLIC_URL", default: defaultURL)
+        let isPlain = bucket.utf8.allSatisfy {
+            (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 46 || $0 == 95
+        }
+        if !isPlain || !(3...63).contains(bucket.utf8.count) {
+            reader.fault("STORAGE_BUCKET", "give 3 to 63 small letters, digits, - or .")
+        }
+    }
+
+    /// `abc` of `https://abc.supabase.co`; self-hosted installations call their only tenant as TENANT_ID says, which by
+    /// default is `stub` (supabase/supabase docker-compose).
+    private static func projectReference(of url: String) -> String {
+        let host = url.drop { $0 != ":" }.dropFirst(3).prefix { $0 != "/" && $0 != ":" }
+        let labels = host.split(separator: ".")
+        return labels.count > 2 && host.hasSuffix(".supabase.co") ? String(labels[0]) : "stub"
+    }
+}
