@@ -30,9 +30,12 @@ public struct Report: Codable, Sendable, Equatable {
         public var message: String
 
         /// The failure as it is stored.
-        public init(_ error: MediaError) {
-            code = error.code.rawValue
-            message = error.message
+        public init(_ error: MediaError) { self.init(code: error.code.rawValue, message: error.message) }
+
+        /// A failure of another layer.
+        public init(code: String, message: String) {
+            self.code = code
+            self.message = message
         }
     }
 

@@ -34,29 +34,13 @@ struct ExitStatus: Error {
 
     /// Prints the one line every failure gets and returns its exit status.
     static func report(_ error: any Error) -> Int32 {
-        let failure = error as? MediaError ?? MediaError(.internal, "\(error)")
+        let failure = Failure(error)
         print(failure.description)
-        return status(of: failure.code)
+        return failure.code.exitStatus
     }
 
     static func print(_ line: String) {
         let flat = line.split(whereSeparator: \.isNewline).joined(separator: " ")
         FileHandle.standardError.write(Data("reelway: \(flat)\n".utf8))
-    }
-
-    /// sysexits.h, as CONTRACT section 1 lists them.
-    static func status(of code: MediaError.Code) -> Int32 {
-        switch code {
-        case .usage: 64
-        case .unsupportedContainer, .noVideoStream, .unsupportedVideoCodec, .sourceTruncated, .sourceCorrupt,
-            .sourceChanged, .tooShort, .tooLong, .tooLarge:
-            65
-        case .inputNotFound: 66
-        case .sourceUnavailable, .storageUnavailable: 69
-        case .internal: 70
-        case .outputExists, .storageRejected: 73
-        case .outOfMemory: 75
-        case .cancelled: 130
-        }
     }
 }

@@ -25,7 +25,7 @@ struct InspectCommand: ParsableCommand {
             describe(inspection)
         }
         if let error = inspection.error {
-            throw MediaError(MediaError.Code(rawValue: error.code) ?? .internal, error.message)
+            throw Failure(ErrorCode(rawValue: error.code) ?? .internal, error.message)
         }
     }
 

@@ -44,7 +44,8 @@ struct TranscodeCommand: ParsableCommand {
         } catch {
             display.end()
             let status = ExitStatus.report(error)
-            finished.error = Report.Failure(error as? MediaError ?? MediaError(.internal, "\(error)"))
+            let failure = Failure(error)
+            finished.error = Report.Failure(code: failure.code.rawValue, message: failure.message)
             finished.ok = false
             try? write(finished)
             throw ExitStatus(code: status)

@@ -1,0 +1,41 @@
+import Media
+import Postgres
+import Transfer
+
+/// A failure as the outside sees it, whatever layer it came from.
+///
+/// `description` is printed, logged and stored: `CODE: sentence`, without a secret.
+struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
+    let code: ErrorCode
+    let message: String
+    /// How long a service asked to be left alone, in seconds.
+    let retryAfter: Double?
+
+    init(_ code: ErrorCode, _ message: String, retryAfter: Double? = nil) {
+        self.code = code
+        self.message = message
+        self.retryAfter = retryAfter
+    }
+
+    /// The one place where a layer's error becomes one of the contract's.
+    init(_ error: any Error) {
+        switch error {
+        case let failure as Failure:
+            self = failure
+        case let error as MediaError:
+            self.init(ErrorCode(rawValue: error.code.rawValue) ?? .internal, error.message)
+        case let error as TransferError:
+            self.init(
+                ErrorCode(rawValue: error.code.rawValue) ?? .internal, error.message, retryAfter: error.retryAfter)
+        case let error as PostgresError:
+            self.init(error.kind == .unavailable ? .databaseUnavailable : .internal, error.message)
+        case let error as SettingsError:
+            self.init(.usage, error.description)
+        default:
+            // What an unknown error says of itself may hold anything.
+            self.init(.internal, "an unexpected \(type(of: error)); please report it")
+        }
+    }
+
+    var description: String { "\(code.rawValue): \(message)" }
+}
