@@ -1,0 +1,291 @@
+internal import CCurl
+internal import Glibc
+
+/// One exchange on one curl_easy. C keeps this object's address, hence a class. Lives on the client's thread.
+final class HTTPTransfer {
+    let id: UInt64
+    let easy: UnsafeMutableRawPointer
+    let receiver: any HTTPReceiver
+
+    private let request: HTTPRequest
+    private let safeURL: String
+    private let allowsPrivateHosts: Bool
+    private let stallSeconds: Double
+    private var headerList: UnsafeMutablePointer<curl_slist>?
+
+    private var head: HTTPHead?
+    private var isHeadDelivered = false
+    private var isPaused = false
+    private var isStopped = false
+    private var wasRefused = false
+    private var uploaded = 0
+    private var moved: (down: Int, up: Int) = (0, 0)
+    /// When the last byte moved; `nil` until there is a connection, which has its own time limit.
+    private var lastMove: Double?
+
+    static let cancelled = TransferError(.cancelled, "the transfer was cancelled")
+
+    init(
+        _ id: UInt64, _ request: HTTPRequest, _ receiver: any HTTPReceiver, _ options: HTTPClient.Options
+    ) throws(TransferError) {
+        guard let address = HTTPAddress(request.url) else {
+            throw TransferError(.sourceUnavailable, "the address isn't an http or https address; check it")
+        }
+        guard let easy = curl_easy_init() else { throw TransferError(.internal, "out of memory") }
+        self.id = id
+        self.easy = easy
+        self.request = request
+        self.receiver = receiver
+        safeURL = address.safe
+        allowsPrivateHosts = options.allowsPrivateHosts
+        stallSeconds = request.stallSeconds ?? options.stallSeconds
+        configure(options)
+        try setHeaders()
+    }
+
+    deinit {
+        curl_easy_cleanup(easy)
+        curl_slist_free_all(headerList)
+    }
+
+    static func of(_ easy: UnsafeMutableRawPointer?) -> HTTPTransfer? {
+        var opaque: UnsafeMutableRawPointer?
+        guard let easy, reelway_get_pointer(easy, CURLINFO_PRIVATE, &opaque) == CURLE_OK, let opaque else { return nil }
+        return Unmanaged<HTTPTransfer>.fromOpaque(opaque).takeUnretainedValue()
+    }
+
+    /// Seconds of the monotonic clock.
+    static func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
+    func isStalled(at now: Double) -> Bool {
+        guard !isPaused, let lastMove else { return false }
+        return now - lastMove > stallSeconds
+    }
+
+    var stallError: TransferError {
+        TransferError(
+            .sourceUnavailable, "\(request.method) \(safeURL): no byte moved for \(stallSeconds) s; try again")
+    }
+
+    func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        lastMove = HTTPTransfer.now()
+        // May deliver, and so pause, before it returns.
+        curl_easy_pause(easy, CURLPAUSE_CONT)
+    }
+
+    /// What libcurl's result means.
+    func outcome(_ result: CURLcode) -> Result<Void, TransferError> {
+        if isStopped { return .failure(HTTPTransfer.cancelled) }
+        if result == CURLE_OK, isHeadDelivered { return .success(()) }
+        if wasRefused {
+            return .failure(
+                TransferError(
+                    .sourceForbidden,
+                    "\(safeURL) is at a private, loopback or link-local address; use a public one, or set "
+                        + "REELWAY_ALLOW_PRIVATE_HOSTS=true"))
+        }
+        let reason = result == CURLE_OK ? "no answer" : String(cString: curl_easy_strerror(result))
+        return .failure(
+            TransferError(
+                .sourceUnavailable, "\(request.method) \(safeURL): \(reason); check the address and try again"))
+    }
+
+    // MARK: Settings
+
+    private func configure(_ options: HTTPClient.Options) {
+        let this = Unmanaged.passUnretained(self).toOpaque()
+        let long = { [easy] (option: CURLoption, value: Int) in _ = reelway_set_long(easy, option, value) }
+        let string = { [easy] (option: CURLoption, value: String) in _ = reelway_set_string(easy, option, value) }
+        let pointer = { [easy] (option: CURLoption) in _ = reelway_set_pointer(easy, option, this) }
+
+        string(CURLOPT_URL, request.url)
+        long(CURLOPT_PATH_AS_IS, 1)
+        string(CURLOPT_PROTOCOLS_STR, "http,https")
+        string(CURLOPT_REDIR_PROTOCOLS_STR, "http,https")
+        long(CURLOPT_FOLLOWLOCATION, 0)
+        long(CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
+        // An environment's proxy would connect on our behalf, past the address rule.
+        string(CURLOPT_PROXY, "")
+        // HTTP/2 buffers up to 32 MB for a paused stream.
+        long(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        long(CURLOPT_HTTP_CONTENT_DECODING, 0)
+        long(CURLOPT_NOSIGNAL, 1)
+        // Don't wait for a name lookup that is cancelled: its thread frees itself.
+        long(CURLOPT_QUICK_EXIT, 1)
+        long(CURLOPT_CONNECTTIMEOUT_MS, Int(options.connectTimeout * 1000))
+        long(CURLOPT_TCP_KEEPALIVE, 1)
+        long(CURLOPT_BUFFERSIZE, 128 << 10)
+        long(CURLOPT_UPLOAD_BUFFERSIZE, 256 << 10)
+        string(CURLOPT_USERAGENT, options.userAgent)
+        if let certificates = options.certificates { string(CURLOPT_CAINFO, certificates) }
+
+        pointer(CURLOPT_PRIVATE)
+        reelway_set_opensocket(easy, CURLOPT_OPENSOCKETFUNCTION) { HTTPTransfer.this($0)?.open($2) ?? -1 }
+        pointer(CURLOPT_OPENSOCKETDATA)
+        reelway_set_prereq(easy, CURLOPT_PREREQFUNCTION) { this, _, _, _, _ in
+            HTTPTransfer.this(this)?.lastMove = HTTPTransfer.now()
+            return CURL_PREREQFUNC_OK
+        }
+        pointer(CURLOPT_PREREQDATA)
+        reelway_set_write(easy, CURLOPT_HEADERFUNCTION) { bytes, _, count, this in
+            HTTPTransfer.this(this)?.receiveHeader(UnsafeRawBufferPointer(start: bytes, count: count)) ?? 0
+        }
+        pointer(CURLOPT_HEADERDATA)
+        reelway_set_write(easy, CURLOPT_WRITEFUNCTION) { bytes, _, count, this in
+            HTTPTransfer.this(this)?.receiveBody(UnsafeRawBufferPointer(start: bytes, count: count)) ?? 0
+        }
+        pointer(CURLOPT_WRITEDATA)
+        long(CURLOPT_NOPROGRESS, 0)
+        reelway_set_progress(easy, CURLOPT_XFERINFOFUNCTION) { this, _, down, _, up in
+            HTTPTransfer.this(this)?.progress(down, up)
+            return 0
+        }
+        pointer(CURLOPT_XFERINFODATA)
+        setMethod()
+    }
+
+    private func setMethod() {
+        let this = Unmanaged.passUnretained(self).toOpaque()
+        switch (request.method, request.body) {
+        case ("GET", nil):
+            reelway_set_long(easy, CURLOPT_HTTPGET, 1)
+        case ("HEAD", nil):
+            reelway_set_long(easy, CURLOPT_NOBODY, 1)
+        case ("DELETE", nil):
+            reelway_set_string(easy, CURLOPT_CUSTOMREQUEST, request.method)
+        case (let method, let body):
+            // Others have a body, if an empty one, so that their length is always sent.
+            reelway_set_long(easy, CURLOPT_UPLOAD, 1)
+            reelway_set_string(easy, CURLOPT_CUSTOMREQUEST, method)
+            reelway_set_offset(easy, CURLOPT_INFILESIZE_LARGE, body?.count ?? 0)
+            reelway_set_read(easy, CURLOPT_READFUNCTION) { target, size, count, this in
+                HTTPTransfer.this(this)?.supply(UnsafeMutableRawBufferPointer(start: target, count: size * count)) ?? 0
+            }
+            reelway_set_pointer(easy, CURLOPT_READDATA, this)
+            // A reused connection that turns out to be closed makes libcurl start the body again.
+            reelway_set_seek(easy, CURLOPT_SEEKFUNCTION) { this, offset, origin in
+                guard origin == SEEK_SET, let transfer = HTTPTransfer.this(this) else { return CURL_SEEKFUNC_FAIL }
+                transfer.uploaded = Int(offset)
+                return CURL_SEEKFUNC_OK
+            }
+            reelway_set_pointer(easy, CURLOPT_SEEKDATA, this)
+        }
+    }
+
+    private func setHeaders() throws(TransferError) {
+        var lines: [String] = []
+        for (name, value) in request.headers {
+            guard !name.isEmpty, !(name + value).utf8.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7f }) else {
+                throw TransferError(
+                    .internal, "a header of a request to \(safeURL) holds a control character; report this")
+            }
+            lines.append(value.isEmpty ? "\(name);" : "\(name): \(value)")
+        }
+        // Waiting a second for permission to send helps nobody; a request that is signed is signed without it.
+        lines.append("Expect:")
+        for line in lines {
+            guard let list = curl_slist_append(headerList, line) else {
+                throw TransferError(.internal, "out of memory")
+            }
+            headerList = list
+        }
+        reelway_set_list(easy, CURLOPT_HTTPHEADER, headerList)
+    }
+
+    // MARK: Callbacks
+
+    private static func this(_ opaque: UnsafeMutableRawPointer?) -> HTTPTransfer? {
+        opaque.map { Unmanaged<HTTPTransfer>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// Opens a socket for an address that the rule allows. A connection that is reused was opened here as well.
+    private func open(_ address: UnsafeMutablePointer<curl_sockaddr>?) -> curl_socket_t {
+        guard let address else { return -1 }
+        let family = address.pointee.family
+        if !allowsPrivateHosts {
+            guard let field = MemoryLayout<curl_sockaddr>.offset(of: \.addr) else { return -1 }
+            let socket = UnsafeRawPointer(address).advanced(by: field)
+            let bytes: [UInt8] =
+                switch family {
+                case AF_INET:
+                    withUnsafeBytes(of: socket.loadUnaligned(as: sockaddr_in.self).sin_addr) { Array($0) }
+                case AF_INET6:
+                    withUnsafeBytes(of: socket.loadUnaligned(as: sockaddr_in6.self).sin6_addr) { Array($0) }
+                default: []
+                }
+            guard AddressRule.isPublic(bytes) else {
+                wasRefused = true
+                return -1
+            }
+        }
+        return socket(family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.`protocol`)
+    }
+
+    private func receiveHeader(_ bytes: UnsafeRawBufferPointer) -> Int {
+        lastMove = HTTPTransfer.now()
+        guard !isHeadDelivered else { return bytes.count }  // a trailer
+        let line = String(decoding: bytes.trimming { $0 == 0x0d || $0 == 0x0a }, as: UTF8.self)
+        if line.hasPrefix("HTTP/") {
+            let status = line.split(separator: " ", maxSplits: 2).dropFirst().first.flatMap { Int($0) }
+            head = HTTPHead(status: status ?? 0)
+        } else if let colon = line.firstIndex(of: ":") {
+            let value = line[line.index(after: colon)...].utf8.trimming { $0 == 0x20 || $0 == 0x09 }
+            head?.headers.append((name: String(line[..<colon]), value: String(Substring(value))))
+        } else if line.isEmpty, let head, head.status >= 200 {
+            isHeadDelivered = true
+            switch receiver.receive(head) {
+            case .more: break
+            case .pause: isPaused = true
+            case .stop:
+                isStopped = true
+                return 0
+            }
+        }
+        return bytes.count
+    }
+
+    private func receiveBody(_ bytes: UnsafeRawBufferPointer) -> Int {
+        lastMove = HTTPTransfer.now()
+        guard !isPaused else { return Int(CURL_WRITEFUNC_PAUSE) }
+        switch receiver.receive(bytes.bytes) {
+        case .more: return bytes.count
+        case .pause:
+            isPaused = true
+            return Int(CURL_WRITEFUNC_PAUSE)
+        case .stop:
+            isStopped = true
+            return 0
+        }
+    }
+
+    private func supply(_ target: UnsafeMutableRawBufferPointer) -> Int {
+        guard let body = request.body else { return 0 }
+        let count = min(target.count, body.count - uploaded)
+        body.withUnsafeBytes {
+            target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[uploaded..<uploaded + count]))
+        }
+        uploaded += count
+        return count
+    }
+
+    private func progress(_ down: Int, _ up: Int) {
+        guard moved != (down, up) else { return }
+        if moved.up != up, request.body != nil { receiver.sent(up) }
+        moved = (down, up)
+        if lastMove != nil { lastMove = HTTPTransfer.now() }
+    }
+}
+
+extension BidirectionalCollection where SubSequence == Self.SubSequence.SubSequence {
+    /// The collection without what `isEdge` holds for at either end.
+    fileprivate func trimming(_ isEdge: (Element) -> Bool) -> SubSequence {
+        guard let last = lastIndex(where: { !isEdge($0) }) else { return self[endIndex...] }
+        return self[...last].drop { isEdge($0) }
+    }
+}
