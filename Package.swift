@@ -74,18 +74,26 @@ let package = Package(
 
         // A OneDrive on loopback, with faults: for tests and the demo.
         .target(
-            name: "OneDriveSandbox",
+            name: "LoopbackHTTP",
             dependencies: [
-                "Transfer",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "Sources/OneDriveSandbox/Loopback", swiftSettings: strict),
+        .target(
+            name: "OneDriveSandbox",
+            dependencies: [
+                "LoopbackHTTP",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Sources/OneDriveSandbox/Library", swiftSettings: strict),
         .executableTarget(
             name: "onedrive-sandbox",
             dependencies: [
-                "OneDriveSandbox", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "OneDriveSandbox", "LoopbackHTTP",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/OneDriveSandbox/Program", swiftSettings: strict),
 

@@ -1,2 +1,0 @@
-/// A OneDrive on loopback over a folder of videos.
-public enum SandboxPlace {}
