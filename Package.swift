@@ -97,6 +97,18 @@ let package = Package(
             ],
             path: "Sources/OneDriveSandbox/Program", swiftSettings: strict),
 
+        // What goes wrong between a client and an object store, and Supabase's rules: for tests.
+        .target(
+            name: "StorageFaults",
+            dependencies: [
+                "LoopbackHTTP",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "Tests/StorageFaults", swiftSettings: strict),
+
         // Damages clips at random: `make fuzz`.
         .executableTarget(name: "fuzz", dependencies: ["Media"], path: "Tests/Fuzz", swiftSettings: strict),
 
