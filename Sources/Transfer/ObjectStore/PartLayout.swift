@@ -1,0 +1,38 @@
+/// How the bytes of an object are cut into the parts of a multipart upload, when neither the length of the object
+/// nor its first bytes are known while the rest already leaves.
+///
+/// ```
+/// object   │ head │ body ……………………………………………………… │
+/// parts    │  1   │   2   │   3   │  …  │ N │          1 sent last; all but N at least 5 MiB
+/// ```
+public struct PartLayout: Sendable, Equatable {
+    /// S3's smallest part that isn't the last: 5 MiB.
+    public static let smallestPart = 5 << 20
+    /// S3's largest part: 5 GiB.
+    public static let largestPart = 5 << 30
+    /// S3's most parts of one object.
+    public static let mostParts = 10_000
+
+    private let partBytes: Int
+    private let areEqual: Bool
+
+    /// - Parameters:
+    ///   - partBytes: size of the parts 2 and on; below 5 MiB it is 5 MiB.
+    ///   - headLength: size of part 1.
+    ///   - areEqual: all parts are as long as the head, for stores that take nothing else (Cloudflare R2).
+    public init(partBytes: Int, headLength: Int, areEqual: Bool = false) {
+        self.partBytes = min(
+            max(areEqual ? headLength : partBytes, PartLayout.smallestPart), PartLayout.largestPart)
+        self.areEqual = areEqual
+    }
+
+    /// Size of part `number` (2 and on) unless it is the last; `nil` beyond the most parts an object may have.
+    ///
+    /// It doubles every thousand parts, so that an object of any length S3 takes (5 TiB) fits: at 8 MiB the first
+    /// thousand hold 8 GiB, all ten thousand 8 TiB.
+    public func bytes(ofPart number: Int) -> Int? {
+        guard (2...PartLayout.mostParts).contains(number) else { return nil }
+        if areEqual { return partBytes }
+        return min(partBytes << ((number - 2) / 1000), PartLayout.largestPart)
+    }
+}
