@@ -1,0 +1,91 @@
+/// When a failed request is made again. Decides only: the caller waits, and says what time it is and what chance says.
+public struct RetryPolicy: Sendable {
+    /// So many failures in a row, without progress between them, are too many.
+    public var attempts = 8
+    /// The longest pause after the first failure, in seconds; it doubles with each further one.
+    public var baseSeconds = 0.5
+    /// No pause that the service didn't ask for is longer, in seconds.
+    public var maximumDelay = 30.0
+    /// Nothing is tried again that long after the first failure, in seconds; nor is a longer `Retry-After` waited for.
+    public var totalSeconds = 300.0
+
+    /// The defaults.
+    public init() {}
+
+    /// How a request failed.
+    public enum Fault: Sendable, Equatable {
+        /// The service answered so, and may have said how long to wait, in seconds.
+        case status(Int, retryAfter: Double? = nil)
+        /// No whole answer came.
+        case transport
+        /// A whole answer came that can't be true.
+        case damage
+    }
+
+    /// What to do.
+    public enum Decision: Sendable, Equatable {
+        /// Make the request again after so many seconds.
+        case retry(after: Double)
+        /// Report the failure.
+        case giveUp
+    }
+
+    /// Decides.
+    ///
+    /// - Parameters:
+    ///   - attempt: how many times the request has failed in a row, at least 1.
+    ///   - elapsed: seconds since the first of these failures.
+    ///   - isIdempotent: whether making the request twice does no harm. One that isn't is only made again where the
+    ///     service says that it didn't take it.
+    ///   - random: from 0 to 1; spreads the requests of many clients over the whole pause ("full jitter").
+    public func decide(
+        _ fault: Fault, attempt: Int, elapsed: Double, isIdempotent: Bool = true, random: Double
+    ) -> Decision {
+        guard attempt < attempts, elapsed < totalSeconds else { return .giveUp }
+        var asked = 0.0
+        switch fault {
+        case .status(let status, let retryAfter):
+            let wasNotTaken = status == 429 || status == 503
+            guard wasNotTaken || (isIdempotent && RetryPolicy.isTransient(status)) else { return .giveUp }
+            asked = max(0, retryAfter ?? 0)
+        case .transport, .damage:
+            guard isIdempotent else { return .giveUp }
+        }
+        guard elapsed + asked < totalSeconds else { return .giveUp }
+        let ceiling = min(maximumDelay, baseSeconds * Double(1 << min(attempt - 1, 20)))
+        return .retry(after: asked + ceiling * min(max(random, 0), 1))
+    }
+
+    /// Whether the same request may well succeed later. 509 is OneDrive's word for a spent bandwidth allowance.
+    public static func isTransient(_ status: Int) -> Bool {
+        [408, 425, 429, 500, 502, 503, 504, 509].contains(status)
+    }
+
+    /// Seconds to wait by a `Retry-After` header: a number of seconds, or a date as in RFC 9110 (only the form that
+    /// may be sent). `now` is in seconds since 1970. `nil` for anything else.
+    public static func retryAfter(_ value: String?, now: Int64) -> Double? {
+        guard let value else { return nil }
+        let trimmed = value.drop { $0 == " " }
+        if let seconds = Double(trimmed), seconds.isFinite { return max(0, seconds) }
+        return date(trimmed).map { Double(max(0, $0 - now)) }
+    }
+
+    /// `Sun, 06 Nov 1994 08:49:37 GMT` in seconds since 1970.
+    private static func date(_ text: Substring) -> Int64? {
+        let parts = text.split(whereSeparator: { " :,".contains($0) })
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        guard parts.count == 8, parts[7] == "GMT", let monthIndex = months.firstIndex(of: String(parts[2])) else {
+            return nil
+        }
+        let numbers = [parts[1], parts[3], parts[4], parts[5], parts[6]].compactMap { Int64($0) }
+        guard numbers.count == 5, (1...31).contains(numbers[0]), (1601...9999).contains(numbers[1]),
+            (0...23).contains(numbers[2]), (0...59).contains(numbers[3]), (0...60).contains(numbers[4])
+        else { return nil }
+        // Days since 1970 with the year beginning in March, so that the leap day comes last.
+        let month = Int64(monthIndex) + 1
+        let year = month > 2 ? numbers[1] : numbers[1] - 1
+        let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + numbers[0] - 1
+        let days = year * 365 + year / 4 - year / 100 + year / 400 + dayOfYear - 719_468
+        return days * 86_400 + numbers[2] * 3600 + numbers[3] * 60 + numbers[4]
+    }
+}
