@@ -2,6 +2,8 @@
 public struct RetryPolicy: Sendable {
     /// So many failures in a row, without progress between them, are too many.
     public var attempts = 8
+    /// So many answers in a row that can't be true are: a server that talks nonsense rarely stops to.
+    public var damagedAttempts = 4
     /// The longest pause after the first failure, in seconds; it doubles with each further one.
     public var baseSeconds = 0.5
     /// No pause that the service didn't ask for is longer, in seconds.
@@ -41,7 +43,7 @@ public struct RetryPolicy: Sendable {
     public func decide(
         _ fault: Fault, attempt: Int, elapsed: Double, isIdempotent: Bool = true, random: Double
     ) -> Decision {
-        guard attempt < attempts, elapsed < totalSeconds else { return .giveUp }
+        guard attempt < (fault == .damage ? damagedAttempts : attempts), elapsed < totalSeconds else { return .giveUp }
         var asked = 0.0
         switch fault {
         case .status(let status, let retryAfter):

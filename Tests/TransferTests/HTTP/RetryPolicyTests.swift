@@ -16,7 +16,9 @@ struct RetryPolicyTests {
     @Test func `attempts and time are bounded`() {
         #expect(policy.decide(.transport, attempt: 8, elapsed: 0, random: 0) == .giveUp)
         #expect(policy.decide(.transport, attempt: 1, elapsed: 300, random: 0) == .giveUp)
-        #expect(policy.decide(.damage, attempt: 7, elapsed: 299, random: 0) == .retry(after: 0))
+        #expect(policy.decide(.transport, attempt: 7, elapsed: 299, random: 0) == .retry(after: 0))
+        #expect(policy.decide(.damage, attempt: 3, elapsed: 0, random: 0) == .retry(after: 0))
+        #expect(policy.decide(.damage, attempt: 4, elapsed: 0, random: 0) == .giveUp)
     }
 
     @Test(arguments: [408, 425, 429, 500, 502, 503, 504, 509])

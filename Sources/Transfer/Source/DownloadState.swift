@@ -1,0 +1,445 @@
+/// What a ranged download does next: events go in, actions come out. Does no IO and knows no clock.
+///
+/// ```
+///   reader ── wants a byte ──▶ ┌───────────────┐ ── fetch, cancel, resume ──▶ HTTPClient
+///   HTTPClient ── head ──────▶ │ DownloadState │ ── renew ──▶ whoever gave the address
+///              ── bytes ─────▶ │ DownloadWindow│ ── wake later ──▶ a timer
+///              ── end ───────▶ └───────────────┘ ── wake ──▶ the reader
+/// ```
+/// Each byte that came is kept where it belongs in the file: a request that broke is made again for what is missing.
+struct DownloadState {
+    enum Action {
+        case fetch(UInt64, url: String, Range<Int64>)
+        case cancel(UInt64)
+        case resume(UInt64)
+        case renew
+        case wake(after: Double)
+        case wakeReader
+    }
+
+    /// One request under way.
+    private struct Request {
+        let chunk: DownloadWindow.Chunk
+        let asked: Range<Int64>
+        let generation: Int
+        /// Where its bytes end, once its head told so.
+        var end: Int64?
+        /// Whether its failure has been dealt with, so that its end means nothing.
+        var isSettled = false
+    }
+
+    enum Mode: Equatable {
+        /// Nothing is known yet.
+        case opening
+        /// Ranges are fetched as they are needed.
+        case ranges
+        /// One answer brings the whole file, once.
+        case stream(UInt64, isPaused: Bool)
+        /// That answer has ended.
+        case streamed
+    }
+
+    let options: RangedSource.Options
+    let name: String
+    private(set) var mode = Mode.opening
+    private(set) var failure: TransferError?
+    private(set) var window: DownloadWindow
+    private(set) var received = ReceivedBytes()
+    private(set) var length: Int64?
+    private var requests: [UInt64: Request] = [:]
+    private var nextID: UInt64 = 0
+
+    private let origin: String
+    private let canRenew: Bool
+    private let allows: @Sendable (String) -> Bool
+    private var url: String
+    /// Counts addresses, so that a refusal of an old one doesn't end a new one.
+    private var generation = 0
+    private var hops = 0
+    private var isRenewing = false
+    private var renewals = 0
+    private var tag: String?
+    private var holdUntil = 0.0
+    private var timerAt: Double?
+    private var wanted: Int64?
+    private var wasRead = false
+
+    init(
+        _ url: String, name: String, expectedLength: Int64?, canRenew: Bool,
+        allows: @escaping @Sendable (String) -> Bool,
+        options: RangedSource.Options
+    ) {
+        self.url = url
+        origin = url
+        self.name = name
+        length = expectedLength
+        self.canRenew = canRenew
+        self.allows = allows
+        self.options = options
+        window = DownloadWindow(limit: options.windowBytes, connections: options.connections)
+    }
+
+    /// Whether reads may begin anywhere. A file that comes in one piece may be small enough to be kept whole.
+    var isSeekable: Bool {
+        switch mode {
+        case .stream, .streamed: length.map { $0 <= window.limit } ?? false
+        default: true
+        }
+    }
+
+    // MARK: Reader
+
+    /// Reads what is there; `nil` where the reader has to wait.
+    mutating func read(
+        into target: UnsafeMutableRawBufferPointer, at offset: Int64, now: Double, _ actions: inout [Action]
+    ) throws(TransferError) -> Int? {
+        if let failure { throw failure }
+        if let length, offset >= length, mode != .opening { return 0 }
+        if let count = window.read(into: target, at: offset) {
+            wanted = nil
+            wasRead = true
+            makeRoom(&actions)
+            pump(now: now, &actions)
+            return count
+        }
+        switch mode {
+        case .ranges:
+            if window.chunk(at: offset) == nil, window.seek(to: offset) { abandonFar(&actions) }
+        case .stream, .streamed:
+            guard isSeekable || offset == received.end || offset == window.position else {
+                throw TransferError(
+                    .sourceUnavailable,
+                    "\(name): this video has to be read in another order than the server sends it, and the server can't "
+                        + "send parts; use a server that supports ranges, or download the file first")
+            }
+            if !isSeekable {
+                _ = window.seek(to: offset)
+                makeRoom(&actions)
+            }
+        case .opening: break
+        }
+        wanted = offset
+        pump(now: now, &actions)
+        return nil
+    }
+
+    /// Forgets what was read of a file that comes in one piece, so that it may go on coming.
+    private mutating func makeRoom(_ actions: inout [Action]) {
+        guard case .stream(let id, let isPaused) = mode else { return }
+        if !isSeekable { window.dropRead() }
+        if isPaused {
+            mode = .stream(id, isPaused: false)
+            actions.append(.resume(id))
+        }
+    }
+
+    /// Ends requests for what a jump left behind, unless they are nearly done.
+    private mutating func abandonFar(_ actions: inout [Action]) {
+        for (id, request) in requests where !request.isSettled {
+            guard request.chunk.end - request.chunk.reached > DownloadWindow.smallest else { continue }
+            requests[id]?.isSettled = true
+            request.chunk.isActive = false
+            window.truncate(request.chunk)
+            actions.append(.cancel(id))
+        }
+    }
+
+    /// Ends everything; what the reader is told is up to the error.
+    mutating func stop(_ error: TransferError, _ actions: inout [Action]) {
+        guard failure == nil else { return }
+        failure = error
+        for (id, request) in requests where !request.isSettled {
+            requests[id]?.isSettled = true
+            actions.append(.cancel(id))
+        }
+        actions.append(.wakeReader)
+    }
+
+    /// Frees the window; only after `stop`.
+    mutating func freeMemory() { window.clear() }
+
+    // MARK: Requests
+
+    /// Whether a request's answer still matters.
+    func isUnderWay(_ id: UInt64) -> Bool { requests[id].map { !$0.isSettled } ?? false }
+
+    /// Starts what may be started now.
+    mutating func pump(now: Double, _ actions: inout [Action]) {
+        guard failure == nil, !isRenewing, mode == .opening || mode == .ranges else { return }
+        guard now >= holdUntil else { return wake(at: holdUntil, now: now, &actions) }
+        let connections = mode == .opening ? 1 : options.connections
+        while requests.values.count(where: { !$0.isSettled }) < connections {
+            guard let chunk = nextChunk(now: now) else { break }
+            nextID += 1
+            chunk.isActive = true
+            requests[nextID] = Request(chunk: chunk, asked: chunk.reached..<chunk.end, generation: generation)
+            received.beginRequest(now: now)
+            actions.append(.fetch(nextID, url: url, chunk.reached..<chunk.end))
+        }
+        let waiting = window.chunks.filter { !$0.isActive && !$0.isComplete && $0.retryAt > now }
+        if let next = waiting.map(\.retryAt).min() { wake(at: next, now: now, &actions) }
+    }
+
+    private mutating func nextChunk(now: Double) -> DownloadWindow.Chunk? {
+        let broken = window.chunks.filter { !$0.isActive && !$0.isComplete && $0.retryAt <= now }
+        let place = wanted ?? window.position
+        // The rest of what the reader is at comes first, then what lies ahead of it.
+        if let chunk = broken.first(where: { $0.end > place }) ?? broken.first { return chunk }
+        if mode == .opening {
+            guard window.chunks.isEmpty else { return nil }
+            return window.add(0..<DownloadWindow.smallest, isWanted: true)
+        }
+        guard let length, let range = window.next(length: length, wanted: wanted) else { return nil }
+        return window.add(range, isWanted: range.lowerBound == wanted)
+    }
+
+    private mutating func wake(at time: Double, now: Double, _ actions: inout [Action]) {
+        guard timerAt.map({ time < $0 || $0 <= now }) ?? true else { return }
+        timerAt = time
+        actions.append(.wake(after: max(0, time - now)))
+    }
+
+    /// The timer ran out.
+    mutating func timer(now: Double, _ actions: inout [Action]) {
+        if let timerAt, timerAt <= now { self.timerAt = nil }
+        pump(now: now, &actions)
+    }
+
+    /// An answer's head came. Returns whether its bytes are wanted.
+    mutating func head(_ id: UInt64, _ head: HTTPHead, now: Double, epoch: Int64, _ actions: inout [Action]) -> Bool {
+        guard failure == nil, let request = requests[id], !request.isSettled else { return false }
+        let known = RangeAnswer.Known(name: name, length: length, tag: tag, hasRanges: mode == .ranges)
+        switch RangeAnswer.judge(head, asked: request.asked, known: known, now: epoch) {
+        case .bytes(let end, let total):
+            opened(total, head, .ranges, &actions)
+            request.chunk.end = min(request.chunk.end, total)
+            requests[id]?.end = end
+            pump(now: now, &actions)
+            return true
+        case .whole(let length):
+            opened(length ?? self.length, head, .stream(id, isPaused: false), &actions)
+            return true
+        case .empty:
+            opened(0, head, .streamed, &actions)
+            window.clear()
+            settle(id)
+        case .redirect(let location):
+            settle(id)
+            follow(location, from: request, now: now, &actions)
+        case .refused(let error):
+            settle(id)
+            refuse(error, request, now: now, &actions)
+        case .retry(let fault, let error):
+            settle(id)
+            retry(request.chunk, fault, error, now: now, &actions)
+        case .fail(let error):
+            // What a redirect led to may have expired while the address itself is as good as before.
+            settle(id)
+            if error.code == .inputNotFound, url != origin {
+                refuse(error, request, now: now, &actions)
+            } else {
+                stop(error, &actions)
+            }
+        }
+        return false
+    }
+
+    private mutating func opened(_ length: Int64?, _ head: HTTPHead, _ mode: Mode, _ actions: inout [Action]) {
+        hops = 0
+        if tag == nil { tag = RangeAnswer.tag(head) }
+        guard self.mode == .opening else { return }
+        self.length = length
+        self.mode = mode
+        actions.append(.wakeReader)
+    }
+
+    /// Bytes came. Returns what the client is to do.
+    mutating func bytes(
+        _ id: UInt64, _ bytes: UnsafeRawBufferPointer, now: Double, _ actions: inout [Action]
+    ) -> HTTPFlow {
+        guard failure == nil, let request = requests[id], !request.isSettled else { return .stop }
+        if case .stream(id, _) = mode { return stream(bytes, &actions) }
+        let offset = request.chunk.reached
+        guard let end = request.end, offset + Int64(bytes.count) <= end, request.chunk.append(bytes) == bytes.count
+        else {
+            settle(id)
+            let error = TransferError(.sourceUnavailable, "\(name): the server sends more than it announced; try again")
+            retry(request.chunk, .damage, error, now: now, &actions)
+            return .stop
+        }
+        took(bytes, at: offset, &actions)
+        return .more
+    }
+
+    /// The whole file comes in one answer: chunks of one size take it, as the reader leaves room.
+    private mutating func stream(_ bytes: UnsafeRawBufferPointer, _ actions: inout [Action]) -> HTTPFlow {
+        guard case .stream(let id, _) = mode else { return .stop }
+        let start = received.end
+        var rest = bytes
+        if let length, start + Int64(bytes.count) > length {
+            stop(
+                TransferError(.sourceChanged, "\(name) is longer than announced: it was changed; start again"), &actions
+            )
+            return .stop
+        }
+        var tail = window.chunks.last { $0.reached == start }
+        let room = tail.map { $0.end - $0.reached } ?? 0
+        if room < Int64(bytes.count) {
+            // Nothing is taken unless all is: a pause delivers the same bytes again.
+            let next = start + room
+            let size = min(DownloadWindow.smallest, (length ?? .max) - next)
+            guard let added = window.add(next..<next + size, isWanted: false) else {
+                mode = .stream(id, isPaused: true)
+                return .pause
+            }
+            if let chunk = tail { rest = UnsafeRawBufferPointer(rebasing: rest[chunk.append(rest)...]) }
+            tail = added
+        }
+        _ = tail?.append(rest)
+        took(bytes, at: start, &actions)
+        return .more
+    }
+
+    private mutating func took(_ bytes: UnsafeRawBufferPointer, at offset: Int64, _ actions: inout [Action]) {
+        received.take(bytes, at: offset)
+        if let wanted, offset <= wanted, wanted < offset + Int64(bytes.count) { actions.append(.wakeReader) }
+    }
+
+    /// A request ended.
+    mutating func complete(
+        _ id: UInt64, _ result: Result<Void, TransferError>, now: Double, _ actions: inout [Action]
+    ) {
+        received.endRequest(now: now)
+        guard let request = requests.removeValue(forKey: id) else { return }
+        guard !request.isSettled, failure == nil else { return pump(now: now, &actions) }
+        request.chunk.isActive = false
+        let chunk = request.chunk
+        if case .stream(id, _) = mode { return streamEnded(result, now: now, &actions) }
+        switch result {
+        case .success where chunk.reached == request.end:
+            // A server may give less than was asked for, and say so: the rest is one more request.
+            chunk.retryAt = 0
+            pump(now: now, &actions)
+        case .success:
+            let error = TransferError(.sourceUnavailable, "\(name): the server sends less than it announced; try again")
+            retry(chunk, .damage, error, now: now, &actions)
+        case .failure(let error) where error.code == .sourceForbidden:
+            stop(error, &actions)
+        case .failure(let error):
+            retry(chunk, .transport, error, now: now, &actions)
+        }
+    }
+
+    private mutating func streamEnded(_ result: Result<Void, TransferError>, now: Double, _ actions: inout [Action]) {
+        if case .failure(let error) = result {
+            guard !wasRead, let chunk = window.chunks.first else {
+                let place =
+                    "\(name): the connection broke at byte \(received.end), and the server can't go on from there"
+                return stop(TransferError(.sourceUnavailable, "\(place); try again"), &actions)
+            }
+            // Nobody has seen a byte yet: begin again.
+            let faults = chunk.faults
+            mode = .opening
+            window.clear()
+            received.restart()
+            guard let first = window.add(0..<DownloadWindow.smallest, isWanted: true) else { return }
+            first.faults = faults
+            return retry(first, .transport, error, now: now, &actions)
+        }
+        if let length, received.end != length {
+            return stop(
+                TransferError(
+                    .sourceChanged,
+                    "\(name) has \(received.end) bytes instead of \(length): it was changed; start again"),
+                &actions)
+        }
+        length = received.end
+        mode = .streamed
+        actions.append(.wakeReader)
+    }
+
+    // MARK: Faults
+
+    private mutating func settle(_ id: UInt64) {
+        requests[id]?.isSettled = true
+        requests[id]?.chunk.isActive = false
+    }
+
+    private mutating func retry(
+        _ chunk: DownloadWindow.Chunk, _ fault: RetryPolicy.Fault, _ error: TransferError, now: Double,
+        _ actions: inout [Action]
+    ) {
+        // Enough bytes since the last failure make it the first of a new row.
+        if chunk.faults.count == 0 || chunk.reached - chunk.faults.reached >= RangedSource.progressBytes {
+            chunk.faults = .init(count: 0, since: now, reached: chunk.reached)
+        }
+        chunk.faults.count += 1
+        let decision = options.retry.decide(
+            fault, attempt: chunk.faults.count, elapsed: now - chunk.faults.since, random: .random(in: 0...1))
+        guard case .retry(let delay) = decision else { return stop(error, &actions) }
+        chunk.retryAt = now + delay
+        // A server that asks for a pause means all requests.
+        if case .status(_, let asked?) = fault { holdUntil = max(holdUntil, now + asked) }
+        pump(now: now, &actions)
+    }
+
+    private mutating func follow(_ location: String, from request: Request, now: Double, _ actions: inout [Action]) {
+        request.chunk.retryAt = now
+        guard request.generation == generation else { return pump(now: now, &actions) }
+        hops += 1
+        guard hops <= 5 else {
+            return stop(
+                TransferError(.sourceUnavailable, "\(name): more than 5 redirects in a row; check the address"),
+                &actions)
+        }
+        guard let target = HTTPAddress.redirect(from: url, to: location), let address = HTTPAddress(target),
+            address.scheme == "https" || HTTPAddress(url)?.scheme == "http", allows(target)
+        else {
+            return stop(
+                TransferError(
+                    .sourceForbidden, "\(name): redirected to an address that isn't allowed; use its own address"),
+                &actions)
+        }
+        move(to: target)
+        pump(now: now, &actions)
+    }
+
+    private mutating func refuse(
+        _ error: TransferError, _ request: Request, now: Double, _ actions: inout [Action]
+    ) {
+        request.chunk.retryAt = now
+        // A newer address is there already, or on its way.
+        if request.generation != generation || isRenewing { return pump(now: now, &actions) }
+        if received.countSinceRenewal >= RangedSource.progressBytes { renewals = 0 }
+        guard renewals < 3, canRenew || url != origin else { return stop(error, &actions) }
+        renewals += 1
+        received.countSinceRenewal = 0
+        if canRenew {
+            isRenewing = true
+            actions.append(.renew)
+        } else {
+            move(to: origin)
+            pump(now: now, &actions)
+        }
+    }
+
+    private mutating func move(to target: String) {
+        url = target
+        generation += 1
+    }
+
+    /// A new address came, or none could be had. Whoever gave it has made sure that the file is the same.
+    mutating func renewed(_ result: Result<String, TransferError>, now: Double, _ actions: inout [Action]) {
+        isRenewing = false
+        guard failure == nil else { return }
+        switch result {
+        case .success(let target):
+            tag = nil
+            hops = 0
+            move(to: target)
+            pump(now: now, &actions)
+        case .failure(let error):
+            stop(error, &actions)
+        }
+    }
+}
