@@ -114,12 +114,21 @@ let package = Package(
 
         .testTarget(name: "MediaTests", dependencies: ["Media"], swiftSettings: strict),
         .testTarget(
-            name: "TransferTests", dependencies: ["Transfer", "OneDriveSandbox"], swiftSettings: strict),
+            name: "TransferTests", dependencies: ["Transfer", "OneDriveSandbox", "LoopbackHTTP", "StorageFaults"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "OneDriveSandboxTests",
+            dependencies: [
+                "OneDriveSandbox", "onedrive-sandbox", "LoopbackHTTP", "StorageFaults",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres"], swiftSettings: strict),
         .testTarget(
             name: "ReelwayTests",
             dependencies: [
-                "reelway", "OneDriveSandbox", .product(name: "HummingbirdTesting", package: "hummingbird"),
+                "reelway", "OneDriveSandbox", "LoopbackHTTP", "StorageFaults",
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
             ], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

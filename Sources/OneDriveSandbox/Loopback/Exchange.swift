@@ -61,6 +61,8 @@ public final class Exchange {
     private var isRead = false
     private var isAnswered = false
     private var isClosed = false
+    private var hasSent = false
+    private var hasReceived = false
     private var unread: ByteBuffer?
 
     init(_ head: HTTPRequestHead, _ connection: Connection, _ channel: any Channel, _ parts: Parts) {
@@ -94,7 +96,9 @@ public final class Exchange {
         guard var bytes = unread, let slice = bytes.readSlice(length: min(bytes.readableBytes, connection.intake.step))
         else { return nil }
         unread = bytes.readableBytes > 0 ? bytes : nil
-        try await connection.intake.pass(slice.readableBytes, on: connection.incoming)
+        try await connection.intake.pass(
+            slice.readableBytes, on: connection.incoming, continuing: hasReceived)
+        hasReceived = true
         note { $0.bytesReceived += Int64(slice.readableBytes) }
         return slice
     }
@@ -129,7 +133,9 @@ public final class Exchange {
         while let slice = rest.readSlice(length: min(rest.readableBytes, connection.throttle.step)),
             slice.readableBytes > 0
         {
-            try await connection.throttle.pass(slice.readableBytes, on: connection.outgoing)
+            try await connection.throttle.pass(
+                slice.readableBytes, on: connection.outgoing, continuing: hasSent)
+            hasSent = true
             try await write(.body(slice))
             note { $0.bytesSent += Int64(slice.readableBytes) }
         }

@@ -50,13 +50,13 @@ public final class LoopbackServer: Sendable {
                 }
             }
         let connections = OpenConnections()
-        let running = Task {
+        let running = Task(executorPreference: LoopExecutor(listener.channel.eventLoop)) {
             _ = try? await withThrowingDiscardingTaskGroup { group in
                 try await listener.executeThenClose { accepted in
                     for try await channel in accepted {
                         connections.add(channel.channel)
                         let connection = Connection(journal, throttle: throttle, intake: intake)
-                        group.addTask {
+                        group.addTask(executorPreference: LoopExecutor(channel.channel.eventLoop)) {
                             try? await serve(channel, connection, handler)
                         }
                     }

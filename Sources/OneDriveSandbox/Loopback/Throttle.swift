@@ -30,20 +30,24 @@ public final class Throttle: Sendable {
         set { current.withLock { $0 = newValue } }
     }
 
-    /// How many bytes to pass at once, so that the flow is smooth: 5 ms of the slowest limit, 256 KiB at most.
+    /// How many bytes to pass at once, so that the flow is smooth: 10 ms of the slowest limit, 256 KiB at most.
     var step: Int {
         let limits = limits
         let slowest = min(limits.perConnection ?? .infinity, limits.total ?? .infinity)
-        return slowest.isFinite ? min(max(Int(slowest / 200), 1024), 256 << 10) : 256 << 10
+        return slowest.isFinite ? min(max(Int(slowest / 100), 1024), 256 << 10) : 256 << 10
     }
 
     /// Waits until `bytes` more may have passed on a connection.
-    func pass(_ bytes: Int, on connection: Pacer) async throws {
+    /// - Parameter continuing: Whether they belong to the same body as those before. Only within a body may lost time be
+    ///   caught up: an idle line saves nothing.
+    func pass(_ bytes: Int, on connection: Pacer, continuing: Bool) async throws {
         let limits = limits
         var due: ContinuousClock.Instant?
-        if let rate = limits.perConnection { due = connection.reserve(bytes, bytesPerSecond: rate) }
+        if let rate = limits.perConnection {
+            due = connection.reserve(bytes, bytesPerSecond: rate, continuing: continuing)
+        }
         if let rate = limits.total {
-            let turn = all.reserve(bytes, bytesPerSecond: rate)
+            let turn = all.reserve(bytes, bytesPerSecond: rate, continuing: continuing)
             due = due.map { max($0, turn) } ?? turn
         }
         if let due, due > .now { try await Task.sleep(until: due, tolerance: .zero, clock: .continuous) }
@@ -54,11 +58,14 @@ public final class Throttle: Sendable {
 final class Pacer: Sendable {
     private let through = Mutex(ContinuousClock.now)
 
-    /// Books bytes behind those booked before and tells when they are through. A line that was idle may catch up 20 ms,
-    /// so that late wake-ups cost no throughput.
-    func reserve(_ bytes: Int, bytesPerSecond: Double, now: ContinuousClock.Instant = .now) -> ContinuousClock.Instant {
+    /// Books bytes behind those booked before and tells when they are through. A body that lost time, as by waking up late on
+    /// a busy machine, catches up 200 ms at most.
+    func reserve(
+        _ bytes: Int, bytesPerSecond: Double, continuing: Bool, now: ContinuousClock.Instant = .now
+    ) -> ContinuousClock.Instant {
         through.withLock { through in
-            through = max(through, now - .milliseconds(20)) + .seconds(Double(bytes) / bytesPerSecond)
+            let earliest = continuing ? now - .milliseconds(200) : now
+            through = max(through, earliest) + .seconds(Double(bytes) / bytesPerSecond)
             return through
         }
     }
