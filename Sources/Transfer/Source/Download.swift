@@ -30,8 +30,8 @@ final class Download: Sendable {
         shared = Mutex(
             Shared(
                 state: DownloadState(
-                    location.url, name: location.name, expectedLength: location.length,
-                    canRenew: location.renew != nil, allows: location.allows, options: options)))
+                    SourceAddress(location.url, canRenew: location.renew != nil, allows: location.allows),
+                    name: location.name, expectedLength: location.length, options: options)))
     }
 
     var received: ReceivedBytes { shared.withLock { $0.state.received } }

@@ -18,7 +18,7 @@ struct DownloadState {
     }
 
     /// One request under way.
-    private struct Request {
+    struct Request {
         let chunk: DownloadWindow.Chunk
         let asked: Range<Int64>
         let generation: Int
@@ -46,35 +46,20 @@ struct DownloadState {
     private(set) var window: DownloadWindow
     private(set) var received = ReceivedBytes()
     private(set) var length: Int64?
-    private var requests: [UInt64: Request] = [:]
+    var requests: [UInt64: Request] = [:]
     private var nextID: UInt64 = 0
 
-    private let origin: String
-    private let canRenew: Bool
-    private let allows: @Sendable (String) -> Bool
-    private var url: String
-    /// Counts addresses, so that a refusal of an old one doesn't end a new one.
-    private var generation = 0
-    private var hops = 0
-    private var isRenewing = false
-    private var renewals = 0
-    private var tag: String?
-    private var holdUntil = 0.0
+    var address: SourceAddress
+    var tag: String?
+    var holdUntil = 0.0
     private var timerAt: Double?
     private var wanted: Int64?
     private var wasRead = false
 
-    init(
-        _ url: String, name: String, expectedLength: Int64?, canRenew: Bool,
-        allows: @escaping @Sendable (String) -> Bool,
-        options: RangedSource.Options
-    ) {
-        self.url = url
-        origin = url
+    init(_ address: SourceAddress, name: String, expectedLength: Int64?, options: RangedSource.Options) {
+        self.address = address
         self.name = name
         length = expectedLength
-        self.canRenew = canRenew
-        self.allows = allows
         self.options = options
         window = DownloadWindow(limit: options.windowBytes, connections: options.connections)
     }
@@ -165,16 +150,16 @@ struct DownloadState {
 
     /// Starts what may be started now.
     mutating func pump(now: Double, _ actions: inout [Action]) {
-        guard failure == nil, !isRenewing, mode == .opening || mode == .ranges else { return }
+        guard failure == nil, !address.isRenewing, mode == .opening || mode == .ranges else { return }
         guard now >= holdUntil else { return wake(at: holdUntil, now: now, &actions) }
         let connections = mode == .opening ? 1 : options.connections
         while requests.values.count(where: { !$0.isSettled }) < connections {
             guard let chunk = nextChunk(now: now) else { break }
             nextID += 1
             chunk.isActive = true
-            requests[nextID] = Request(chunk: chunk, asked: chunk.reached..<chunk.end, generation: generation)
+            requests[nextID] = Request(chunk: chunk, asked: chunk.reached..<chunk.end, generation: address.generation)
             received.beginRequest(now: now)
-            actions.append(.fetch(nextID, url: url, chunk.reached..<chunk.end))
+            actions.append(.fetch(nextID, url: address.url, chunk.reached..<chunk.end))
         }
         let waiting = window.chunks.filter { !$0.isActive && !$0.isComplete && $0.retryAt > now }
         if let next = waiting.map(\.retryAt).min() { wake(at: next, now: now, &actions) }
@@ -182,15 +167,17 @@ struct DownloadState {
 
     private mutating func nextChunk(now: Double) -> DownloadWindow.Chunk? {
         let broken = window.chunks.filter { !$0.isActive && !$0.isComplete && $0.retryAt <= now }
-        let place = wanted ?? window.position
-        // The rest of what the reader is at comes first, then what lies ahead of it.
-        if let chunk = broken.first(where: { $0.end > place }) ?? broken.first { return chunk }
         if mode == .opening {
-            guard window.chunks.isEmpty else { return nil }
-            return window.add(0..<DownloadWindow.smallest, isWanted: true)
+            guard window.chunks.isEmpty else { return broken.first }
+            return window.add(0..<DownloadWindow.smallest, for: .wanted)
         }
+        // First what the reader is at, then what broke ahead of it, then what nobody has asked for yet.
+        let place = wanted ?? window.position
+        if let chunk = broken.first(where: { $0.start <= place && place < $0.end }) { return chunk }
+        let isMissing = wanted.map { window.chunk(at: $0) == nil } ?? false
+        if !isMissing, let chunk = broken.first(where: { $0.start > place }) ?? broken.first { return chunk }
         guard let length, let range = window.next(length: length, wanted: wanted) else { return nil }
-        return window.add(range, isWanted: range.lowerBound == wanted)
+        return window.add(range, for: range.lowerBound == wanted ? .wanted : .ahead)
     }
 
     private mutating func wake(at time: Double, now: Double, _ actions: inout [Action]) {
@@ -233,9 +220,8 @@ struct DownloadState {
             settle(id)
             retry(request.chunk, fault, error, now: now, &actions)
         case .fail(let error):
-            // What a redirect led to may have expired while the address itself is as good as before.
             settle(id)
-            if error.code == .inputNotFound, url != origin {
+            if error.code == .inputNotFound, address.isRedirected {
                 refuse(error, request, now: now, &actions)
             } else {
                 stop(error, &actions)
@@ -245,7 +231,7 @@ struct DownloadState {
     }
 
     private mutating func opened(_ length: Int64?, _ head: HTTPHead, _ mode: Mode, _ actions: inout [Action]) {
-        hops = 0
+        address.worked()
         if tag == nil { tag = RangeAnswer.tag(head) }
         guard self.mode == .opening else { return }
         self.length = length
@@ -288,7 +274,7 @@ struct DownloadState {
             // Nothing is taken unless all is: a pause delivers the same bytes again.
             let next = start + room
             let size = min(DownloadWindow.smallest, (length ?? .max) - next)
-            guard let added = window.add(next..<next + size, isWanted: false) else {
+            guard let added = window.add(next..<next + size, for: .stream) else {
                 mode = .stream(id, isPaused: true)
                 return .pause
             }
@@ -342,7 +328,7 @@ struct DownloadState {
             mode = .opening
             window.clear()
             received.restart()
-            guard let first = window.add(0..<DownloadWindow.smallest, isWanted: true) else { return }
+            guard let first = window.add(0..<DownloadWindow.smallest, for: .wanted) else { return }
             first.faults = faults
             return retry(first, .transport, error, now: now, &actions)
         }
@@ -356,90 +342,5 @@ struct DownloadState {
         length = received.end
         mode = .streamed
         actions.append(.wakeReader)
-    }
-
-    // MARK: Faults
-
-    private mutating func settle(_ id: UInt64) {
-        requests[id]?.isSettled = true
-        requests[id]?.chunk.isActive = false
-    }
-
-    private mutating func retry(
-        _ chunk: DownloadWindow.Chunk, _ fault: RetryPolicy.Fault, _ error: TransferError, now: Double,
-        _ actions: inout [Action]
-    ) {
-        // Enough bytes since the last failure make it the first of a new row.
-        if chunk.faults.count == 0 || chunk.reached - chunk.faults.reached >= RangedSource.progressBytes {
-            chunk.faults = .init(count: 0, since: now, reached: chunk.reached)
-        }
-        chunk.faults.count += 1
-        let decision = options.retry.decide(
-            fault, attempt: chunk.faults.count, elapsed: now - chunk.faults.since, random: .random(in: 0...1))
-        guard case .retry(let delay) = decision else { return stop(error, &actions) }
-        chunk.retryAt = now + delay
-        // A server that asks for a pause means all requests.
-        if case .status(_, let asked?) = fault { holdUntil = max(holdUntil, now + asked) }
-        pump(now: now, &actions)
-    }
-
-    private mutating func follow(_ location: String, from request: Request, now: Double, _ actions: inout [Action]) {
-        request.chunk.retryAt = now
-        guard request.generation == generation else { return pump(now: now, &actions) }
-        hops += 1
-        guard hops <= 5 else {
-            return stop(
-                TransferError(.sourceUnavailable, "\(name): more than 5 redirects in a row; check the address"),
-                &actions)
-        }
-        guard let target = HTTPAddress.redirect(from: url, to: location), let address = HTTPAddress(target),
-            address.scheme == "https" || HTTPAddress(url)?.scheme == "http", allows(target)
-        else {
-            return stop(
-                TransferError(
-                    .sourceForbidden, "\(name): redirected to an address that isn't allowed; use its own address"),
-                &actions)
-        }
-        move(to: target)
-        pump(now: now, &actions)
-    }
-
-    private mutating func refuse(
-        _ error: TransferError, _ request: Request, now: Double, _ actions: inout [Action]
-    ) {
-        request.chunk.retryAt = now
-        // A newer address is there already, or on its way.
-        if request.generation != generation || isRenewing { return pump(now: now, &actions) }
-        if received.countSinceRenewal >= RangedSource.progressBytes { renewals = 0 }
-        guard renewals < 3, canRenew || url != origin else { return stop(error, &actions) }
-        renewals += 1
-        received.countSinceRenewal = 0
-        if canRenew {
-            isRenewing = true
-            actions.append(.renew)
-        } else {
-            move(to: origin)
-            pump(now: now, &actions)
-        }
-    }
-
-    private mutating func move(to target: String) {
-        url = target
-        generation += 1
-    }
-
-    /// A new address came, or none could be had. Whoever gave it has made sure that the file is the same.
-    mutating func renewed(_ result: Result<String, TransferError>, now: Double, _ actions: inout [Action]) {
-        isRenewing = false
-        guard failure == nil else { return }
-        switch result {
-        case .success(let target):
-            tag = nil
-            hops = 0
-            move(to: target)
-            pump(now: now, &actions)
-        case .failure(let error):
-            stop(error, &actions)
-        }
     }
 }

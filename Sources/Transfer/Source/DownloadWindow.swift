@@ -5,7 +5,7 @@
 ///  ┌───────┐      ┌───────────────┐│┌─────────┬─────────┬ ─ ─ ─ ┐
 ///  │ chunk │      │     chunk     │││  chunk  │  chunk  │  next
 ///  └───────┘      └───────────────┘│└─────────┴─────────┴ ─ ─ ─ ┘
-///   least recently used go first, when the next chunk needs their memory
+///   what was read longest ago goes first, when the next chunk needs its memory
 /// ```
 struct DownloadWindow {
     /// Part of the file in one piece of memory, filled from the front by one request at a time.
@@ -23,6 +23,8 @@ struct DownloadWindow {
         /// How far reading in sequence had come when it was here.
         fileprivate var run: Int64
         fileprivate var lastUse: UInt64
+        /// Behind the last byte that was read.
+        fileprivate var read: Int64
         fileprivate let memory: UnsafeMutableRawBufferPointer
 
         /// Failures since the last progress.
@@ -36,6 +38,7 @@ struct DownloadWindow {
             start = range.lowerBound
             end = range.upperBound
             reached = start
+            read = start
             faults.reached = start
             self.run = run
             self.lastUse = lastUse
@@ -110,12 +113,16 @@ struct DownloadWindow {
         let count = min(target.count, Int(chunk.reached - offset))
         let place = Int(offset - chunk.start)
         target.copyMemory(from: UnsafeRawBufferPointer(rebasing: chunk.memory[place..<place + count]))
-        if offset != position { run = max(chunk.run, 0) }
+        if offset != position {
+            run = chunk.run
+            jumps += 1
+        }
         run += Int64(count)
         position = offset + Int64(count)
         uses += 1
         chunk.lastUse = uses
         chunk.run = run
+        chunk.read = max(chunk.read, position)
         return count
     }
 
@@ -143,26 +150,39 @@ struct DownloadWindow {
         return cursor..<min(cursor + chunkSize, barrier, length)
     }
 
+    /// Why a range is fetched, and so what may go for it.
+    enum Purpose {
+        /// The reader waits for it: everything else may go, what nobody has read yet last.
+        case wanted
+        /// It will be read soon: what has been read may go.
+        case ahead
+        /// It comes whether wanted or not: nothing may go.
+        case stream
+    }
+
     /// Makes room for a range and adds its chunk; `nil` while there is no room.
-    ///
-    /// - Parameter isWanted: whether the reader waits for it, so that other bytes not read yet may go.
-    mutating func add(_ range: Range<Int64>, isWanted: Bool) -> Chunk? {
+    mutating func add(_ range: Range<Int64>, for purpose: Purpose) -> Chunk? {
         let needed = Int64(range.count)
         while allocated + needed > limit {
-            guard let victim = leastUsed(butNot: isWanted ? range : position..<position + ahead) else { return nil }
+            guard let victim = victim(for: purpose) else { return nil }
             remove(victim)
         }
         uses += 1
-        let sequence = run + max(0, range.lowerBound - position)
-        let chunk = Chunk(range, run: isWanted ? run : sequence, lastUse: uses)
+        let sequence = purpose == .wanted ? run : run + max(0, range.lowerBound - position)
+        let chunk = Chunk(range, run: sequence, lastUse: uses)
         chunks.insert(chunk, at: chunks.firstIndex { $0.start > range.lowerBound } ?? chunks.endIndex)
         allocated += needed
         return chunk
     }
 
-    private func leastUsed(butNot kept: Range<Int64>) -> Chunk? {
-        chunks.filter { !$0.isActive && ($0.end <= kept.lowerBound || $0.start >= kept.upperBound) }
-            .min { $0.lastUse < $1.lastUse }
+    private func victim(for purpose: Purpose) -> Chunk? {
+        guard purpose != .stream else { return nil }
+        let near = position..<position + ahead
+        let idle = chunks.filter { !$0.isActive }
+        let wasRead = idle.filter { $0.read >= $0.end && !near.overlaps($0.start..<$0.end) }
+        if let oldest = wasRead.min(by: { $0.lastUse < $1.lastUse }) { return oldest }
+        // Of what was fetched for nothing so far, the newest is the farthest from being needed.
+        return purpose == .wanted ? idle.max { $0.lastUse < $1.lastUse } : nil
     }
 
     /// Gives up the rest of a chunk that no request fills any more; what has come stays.

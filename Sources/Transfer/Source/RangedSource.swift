@@ -54,7 +54,7 @@ public final class RangedSource: Sendable {
     /// Whether reads may begin anywhere; otherwise each begins where the last ended.
     public let isSeekable: Bool
 
-    private let download: Download
+    let download: Download
     private let quickXorHash: String?
 
     /// Makes the first request: for the first bytes, which also tells length and version.

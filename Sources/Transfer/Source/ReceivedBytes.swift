@@ -2,8 +2,6 @@
 struct ReceivedBytes {
     /// Every byte that came, as often as it came.
     private(set) var count: Int64 = 0
-    /// Since the caller set it to 0.
-    var countSinceRenewal: Int64 = 0
     /// Which bytes have come.
     private(set) var intervals = IntervalSet()
     private(set) var hash = QuickXorHash()
@@ -18,7 +16,6 @@ struct ReceivedBytes {
     /// Takes bytes that came; each is hashed the first time.
     mutating func take(_ bytes: UnsafeRawBufferPointer, at offset: Int64) {
         count += Int64(bytes.count)
-        countSinceRenewal += Int64(bytes.count)
         for fresh in intervals.insert(offset..<offset + Int64(bytes.count)) {
             let part = Int(fresh.lowerBound - offset)..<Int(fresh.upperBound - offset)
             hash.update(UnsafeRawBufferPointer(rebasing: bytes[part]), at: fresh.lowerBound)

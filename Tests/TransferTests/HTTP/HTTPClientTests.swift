@@ -4,6 +4,7 @@ import Testing
 
 @testable import Transfer
 
+@Suite(.serialized)
 struct HTTPClientTests {
     @Test func `an answer comes whole with its head`() throws {
         let server = try ScriptedServer { connection in
@@ -61,6 +62,176 @@ struct HTTPClientTests {
             #expect(error?.message.contains("token") == false)
         }
         #expect(server.connections == 0)
+    }
+
+    @Test func `a connection is used again, and a closed one replaced, body and all`() throws {
+        let server = try ScriptedServer { connection in
+            // Two answers, then the end: the third request finds the connection closed.
+            for _ in 0..<2 {
+                guard let request = connection.request() else { return }
+                connection.answer(200, [], request.body)
+            }
+        }
+        let client = HTTPClient(.local)
+        let body = Drive.noise(400_000)
+        for _ in 0..<4 {
+            #expect(try client.send(HTTPRequest("PUT", server.url, body: body)).body == body)
+            usleep(30_000)
+        }
+        #expect(server.connections == 2)
+    }
+
+    @Test func `a pause holds the sender back and counts as no stall`() throws {
+        let bytes = Drive.noise(20_000_000)
+        let sent = Mutex(0)
+        let server = try ScriptedServer { connection in
+            guard connection.request() != nil else { return }
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(bytes.count)\r\n\r\n")
+            for start in stride(from: 0, to: bytes.count, by: 100_000) {
+                connection.send(Array(bytes[start..<start + 100_000]))
+                sent.withLock { $0 += 100_000 }
+            }
+        }
+        var options = HTTPClient.Options.local
+        options.stallSeconds = 0.5
+        let client = HTTPClient(options)
+        let isOpen = Mutex(false)
+        let recorder = Recorder { taken in taken < 1_000_000 || isOpen.withLock { $0 } ? .more : .pause }
+        let exchange = client.start(HTTPRequest("GET", server.url), receiver: recorder)
+        Thread.sleep(forTimeInterval: 1.5)
+        #expect(!recorder.isComplete)
+        #expect(sent.withLock { $0 } < 16_000_000)
+        isOpen.withLock { $0 = true }
+        exchange.resume()
+        #expect(recorder.wait())
+        #expect(recorder.code == nil)
+        #expect(recorder.body == bytes)
+        #expect(recorder.completions == 1)
+    }
+
+    @Test(arguments: [0, 1000])
+    func `silence ends an exchange after the stall time`(after sent: Int) throws {
+        let server = try ScriptedServer { connection in
+            guard connection.request() != nil else { return }
+            if sent > 0 {
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + String(repeating: "x", count: sent))
+            }
+            _ = connection.waitForClose(seconds: 10)
+        }
+        var options = HTTPClient.Options.local
+        options.stallSeconds = 0.6
+        let client = HTTPClient(options)
+        let start = Date()
+        let error = #expect(throws: TransferError.self) { try client.send(HTTPRequest("GET", server.url)) }
+        #expect(error?.code == .sourceUnavailable)
+        #expect((0.5...2).contains(-start.timeIntervalSinceNow))
+    }
+
+    @Test(arguments: ["reset", "short", "nothing", "nonsense"])
+    func `a broken answer is an error`(how: String) throws {
+        let server = try ScriptedServer { connection in
+            guard connection.request() != nil else { return }
+            switch how {
+            case "reset":
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nxx")
+                connection.reset()
+            case "short": connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nxx")
+            case "nonsense": connection.send("220 mail.example ESMTP\r\n")
+            default: break
+            }
+        }
+        let client = HTTPClient(.local)
+        let error = #expect(throws: TransferError.self) {
+            try client.send(HTTPRequest("GET", "\(server.url)/path?secret=1"))
+        }
+        #expect(error?.code == .sourceUnavailable)
+        #expect(error?.message.contains("/path") == true)
+        #expect(error?.message.contains("secret") == false)
+    }
+
+    @Test func `what left of a body is counted to its end`() throws {
+        let server = try ScriptedServer { connection in
+            while connection.request() != nil { connection.answer(200) }
+        }
+        let client = HTTPClient(.local)
+        let recorder = Recorder()
+        client.start(HTTPRequest("PUT", server.url, body: Drive.noise(3_000_000)), receiver: recorder)
+        #expect(recorder.wait())
+        #expect(recorder.sent.last == 3_000_000)
+        #expect(recorder.sent == recorder.sent.sorted())
+    }
+
+    @Test func `an answer that is too large is refused`() throws {
+        let server = try ScriptedServer { connection in
+            while connection.request() != nil { connection.answer(200, [], [UInt8](repeating: 1, count: 5000)) }
+        }
+        let client = HTTPClient(.local)
+        var request = HTTPRequest("GET", server.url)
+        request.maximumResponseBytes = 4999
+        #expect(throws: TransferError.self) { try client.send(request) }
+        request.maximumResponseBytes = 5000
+        #expect(try client.send(request).body.count == 5000)
+    }
+
+    @Test func `an answer before the body was sent comes through`() throws {
+        let server = try ScriptedServer { connection in
+            connection.send("HTTP/1.1 413 Too large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")
+            _ = connection.request()
+        }
+        let client = HTTPClient(.local)
+        let response = try client.send(HTTPRequest("PUT", server.url, body: Drive.noise(8_000_000)))
+        #expect(response.head.status == 413)
+    }
+
+    @Test func `a header can't smuggle another in`() throws {
+        let server = try ScriptedServer { _ in }
+        let client = HTTPClient(.local)
+        let error = #expect(throws: TransferError.self) {
+            try client.send(HTTPRequest("GET", server.url, headers: [("X", "a\r\nAuthorization: b")]))
+        }
+        #expect(error?.code == .internal)
+        #expect(server.connections == 0)
+    }
+
+    @Test(arguments: ["ftp://127.0.0.1/x", "file:///etc/passwd", "gopher://127.0.0.1:70/", "no address", ""])
+    func `only http and https are spoken`(url: String) throws {
+        let client = HTTPClient(.local)
+        #expect(throws: TransferError.self) { try client.send(HTTPRequest("GET", url)) }
+    }
+
+    @Test func `an environment's proxy is not used`() throws {
+        let server = try ScriptedServer { connection in
+            while connection.request() != nil { connection.answer(200) }
+        }
+        setenv("http_proxy", "http://127.0.0.1:1", 1)
+        defer { unsetenv("http_proxy") }
+        #expect(try HTTPClient(.local).send(HTTPRequest("GET", server.url)).head.status == 200)
+    }
+
+    @Test func `blocked senders are cancelled within a second`() throws {
+        let server = try ScriptedServer { _ = $0.waitForClose(seconds: 20) }
+        let client = HTTPClient(.local)
+        let start = Date()
+        let error = #expect(throws: TransferError.self) {
+            try client.send(HTTPRequest("GET", server.url)) { -start.timeIntervalSinceNow > 0.2 }
+        }
+        #expect(error?.code == .cancelled)
+        #expect(-start.timeIntervalSinceNow < 1.2)
+    }
+
+    @Test func `a client that is let go takes its thread and connections along`() throws {
+        let server = try ScriptedServer { connection in
+            while connection.request() != nil { connection.answer(200) }
+        }
+        let before = Holdings.now
+        for _ in 0..<10 { _ = try HTTPClient(.local).send(HTTPRequest("GET", server.url)) }
+        var after = Holdings.now
+        for _ in 0..<40 where after.threads > before.threads || after.sockets > before.sockets {
+            usleep(50_000)
+            after = Holdings.now
+        }
+        #expect(after.threads <= before.threads)
+        #expect(after.sockets <= before.sockets)
     }
 
     @Test func `shutting down ends an exchange`() throws {

@@ -1,0 +1,63 @@
+/// What a download does about failures.
+extension DownloadState {
+    /// The request's failure has been dealt with: what still comes of it means nothing.
+    mutating func settle(_ id: UInt64) {
+        requests[id]?.isSettled = true
+        requests[id]?.chunk.isActive = false
+    }
+
+    /// Makes a request for the rest of a chunk again, later, or gives up.
+    mutating func retry(
+        _ chunk: DownloadWindow.Chunk, _ fault: RetryPolicy.Fault, _ error: TransferError, now: Double,
+        _ actions: inout [Action]
+    ) {
+        // Enough bytes since the last failure make it the first of a new row.
+        if chunk.faults.count == 0 || chunk.reached - chunk.faults.reached >= RangedSource.progressBytes {
+            chunk.faults = .init(count: 0, since: now, reached: chunk.reached)
+        }
+        chunk.faults.count += 1
+        let decision = options.retry.decide(
+            fault, attempt: chunk.faults.count, elapsed: now - chunk.faults.since, random: .random(in: 0...1))
+        guard case .retry(let delay) = decision else { return stop(error, &actions) }
+        chunk.retryAt = now + delay
+        // A server that asks for a pause means all requests.
+        if case .status(_, let asked?) = fault { holdUntil = max(holdUntil, now + asked) }
+        pump(now: now, &actions)
+    }
+
+    /// Goes where a redirect leads.
+    mutating func follow(_ location: String, from request: Request, now: Double, _ actions: inout [Action]) {
+        request.chunk.retryAt = now
+        do throws(TransferError) {
+            try address.follow(location, generation: request.generation, name: name)
+            pump(now: now, &actions)
+        } catch {
+            stop(error, &actions)
+        }
+    }
+
+    /// Looks for a new address.
+    mutating func refuse(
+        _ error: TransferError, _ request: Request, now: Double, _ actions: inout [Action]
+    ) {
+        request.chunk.retryAt = now
+        switch address.refused(generation: request.generation, bytesReceived: received.count) {
+        case .goOn: pump(now: now, &actions)
+        case .renew: actions.append(.renew)
+        case .giveUp: stop(error, &actions)
+        }
+    }
+
+    /// A new address came, or none could be had. Whoever gave it has made sure that the file is the same.
+    mutating func renewed(_ result: Result<String, TransferError>, now: Double, _ actions: inout [Action]) {
+        address.renewed(to: try? result.get())
+        guard failure == nil else { return }
+        switch result {
+        case .success:
+            tag = nil
+            pump(now: now, &actions)
+        case .failure(let error):
+            stop(error, &actions)
+        }
+    }
+}
