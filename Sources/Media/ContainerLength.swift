@@ -1,13 +1,15 @@
 /// Whether a source is as long as its own container says, for containers that tell it in front.
 ///
 /// libavformat takes a file that ends early for a shorter one. MP4 has its index to be held against the length; AVI and
-/// Matroska have the sizes of their outermost chunks.
+/// Matroska have the sizes of their outermost chunks; FLV has its own size among its first words, if its writer could
+/// go back to put it there.
 enum ContainerLength {
     /// Throws `source_truncated` where bytes are missing. Reads a few headers at most.
     static func check(_ source: any ByteSource) throws {
         guard source.isSeekable, let length = source.length else { return }
         let front = try read(64, from: source, at: 0)
-        guard let end = try riffEnd(front, source, length) ?? matroskaEnd(front), end > length else { return }
+        guard let end = try riffEnd(front, source, length) ?? matroskaEnd(front) ?? flvEnd(front, source), end > length
+        else { return }
         throw MediaError(
             .sourceTruncated,
             "\(source.name) has \(length) bytes but says it has \(end); fetch or export it again")
@@ -42,6 +44,22 @@ enum ContainerLength {
             let size = vint(front, at: segment + 4), size.value != size.unknown
         else { return nil }
         return Int64(segment + 4 + size.width) &+ size.value
+    }
+
+    /// The `filesize` of an FLV's `onMetaData`, which comes first: a name behind its length, then the marker of a number
+    /// and eight bytes of it (Adobe's FLV specification 10.1, annex E.4.4 and E.5).
+    private static func flvEnd(_ front: [UInt8], _ source: any ByteSource) throws -> Int64? {
+        guard front.starts(with: "FLV".utf8) else { return nil }
+        let words = try read(4096, from: source, at: 0)
+        let name = [0, 8] + Array("filesize".utf8) + [0]
+        let last = words.count - name.count - 8
+        guard last >= 0,
+            let start = (0...last).first(where: { words[$0..<($0 + name.count)].elementsEqual(name) })
+        else { return nil }
+        let bits = words[(start + name.count)..<(start + name.count + 8)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        let size = Double(bitPattern: bits)
+        // A writer that couldn't go back left 0.
+        return size >= 1 && size < 1e15 ? Int64(size) : nil
     }
 
     /// An EBML number: its width is in the leading zeros of its first byte (RFC 8794, section 4).
