@@ -22,6 +22,20 @@ public struct Report: Codable, Sendable, Equatable {
     /// A report of nothing yet.
     public init() {}
 
+    /// As CONTRACT section 4 has it: what can be null is written as null.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(reelway, forKey: .reelway)
+        try container.encode(ok, forKey: .ok)
+        try container.encode(error, forKey: .error)
+        try container.encode(input, forKey: .input)
+        try container.encode(plan, forKey: .plan)
+        try container.encode(output, forKey: .output)
+        try container.encode(conformance, forKey: .conformance)
+        try container.encode(warnings, forKey: .warnings)
+        try container.encode(timings, forKey: .timings)
+    }
+
     /// An error as it travels in JSON.
     public struct Failure: Codable, Sendable, Equatable {
         /// A code of CONTRACT section 2.
@@ -59,6 +73,20 @@ public struct Report: Codable, Sendable, Equatable {
         public var audio: Audio?
         /// Tracks that do not reach the output.
         public var skippedTracks: [SkippedTrack]
+
+        /// Null where it is not known or not there; hashes are left out where they are not known.
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(name, forKey: .name)
+            try container.encode(bytes, forKey: .bytes)
+            try container.encode(self.container, forKey: .container)
+            try container.encode(durationSeconds, forKey: .durationSeconds)
+            try container.encodeIfPresent(sha256, forKey: .sha256)
+            try container.encodeIfPresent(quickXorHash, forKey: .quickXorHash)
+            try container.encode(video, forKey: .video)
+            try container.encode(audio, forKey: .audio)
+            try container.encode(skippedTracks, forKey: .skippedTracks)
+        }
     }
 
     /// The source's picture. `nil` properties are not known from the file.
@@ -95,6 +123,27 @@ public struct Report: Codable, Sendable, Equatable {
         public var interlaced: Bool
         /// Whether the transfer is PQ or HLG.
         public var hdr: Bool
+
+        /// Null where it is not known.
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(codec, forKey: .codec)
+            try container.encode(profile, forKey: .profile)
+            try container.encode(pixelFormat, forKey: .pixelFormat)
+            try container.encode(width, forKey: .width)
+            try container.encode(height, forKey: .height)
+            try container.encode(displayWidth, forKey: .displayWidth)
+            try container.encode(displayHeight, forKey: .displayHeight)
+            try container.encode(rotation, forKey: .rotation)
+            try container.encode(frameRate, forKey: .frameRate)
+            try container.encode(variableFrameRate, forKey: .variableFrameRate)
+            try container.encode(transfer, forKey: .transfer)
+            try container.encode(primaries, forKey: .primaries)
+            try container.encode(matrix, forKey: .matrix)
+            try container.encode(range, forKey: .range)
+            try container.encode(interlaced, forKey: .interlaced)
+            try container.encode(hdr, forKey: .hdr)
+        }
     }
 
     /// The source's sound.
