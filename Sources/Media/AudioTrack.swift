@@ -3,7 +3,7 @@ internal import CFFmpeg
 /// The sound's way through a transcode: packets of the source in, packets of the output out.
 ///
 /// ```
-/// copy    Packet ─▶ leading packets dropped ─▶ counted from 0 ─────────────────────▶ ready
+/// copy    Packet ─▶ leading packets dropped ─▶ (ADTS header off) ─▶ counted from 0 ─▶ ready
 /// encode  Packet ─▶ Decoder ─▶ Resampler ─▶ Timeline ─▶ SampleGrid ─▶ AudioEncoder ─▶ ready
 /// ```
 final class AudioTrack {
@@ -18,11 +18,12 @@ final class AudioTrack {
     private let timeline: Timeline
     private let plan: Plan
     private let mode: Mode
-    private var packetsSeen = 0
+    /// Packets taken, when copying.
+    private(set) var packetsSeen = 0
     private var corrupt = 0
 
     private enum Mode {
-        case copy(dropped: Int, sampleRate: Int)
+        case copy(dropped: Int, sampleRate: Int, adts: [UInt8]?)
         case encode(Decoder, Resampler, SampleGrid)
     }
 
@@ -34,9 +35,10 @@ final class AudioTrack {
         switch plan.audio {
         case .none: return nil
         case .copy(let dropped):
-            guard let parameters = stream.pointer.pointee.codecpar else { return nil }
-            mode = .copy(dropped: dropped, sampleRate: audio.sampleRate)
-            streamIndex = try muxer.add(parameters, timeBase: Rational(1, Int32(audio.sampleRate)))
+            let adts = audio.samples?.adts
+            mode = .copy(dropped: dropped, sampleRate: audio.sampleRate, adts: adts)
+            streamIndex = try CodecParameters(of: stream, extradata: adts)
+                .add(to: muxer, timeBase: Rational(1, Int32(audio.sampleRate)))
         case .encode(let rate, let channels):
             let encoder = try AudioEncoder(sampleRate: rate, channels: channels, bitrate: plan.profile.audioBitrate)
             mode = .encode(
@@ -52,10 +54,24 @@ final class AudioTrack {
     /// Takes a packet of the source. A copied one is held until it is known that the picture lasts that long.
     func feed(_ packet: Packet) throws {
         switch mode {
-        case .copy(let dropped, let rate):
+        case .copy(let dropped, let rate, let adts):
+            guard let table = plan.source.audio?.samples?.table, packetsSeen < table.count,
+                packet.size - (adts == nil ? 0 : packet.adtsHeader?.size ?? 0) == table.size(of: packetsSeen)
+            else {
+                throw MediaError(
+                    .sourceCorrupt,
+                    "packet \(packetsSeen + 1) of the sound is not the one the index lists; "
+                        + "fetch or export the video again")
+            }
             packetsSeen += 1
             if packet.isCorrupt { corrupt += 1 }
             guard packetsSeen > dropped else { return }
+            if let adts {
+                guard let header = packet.adtsHeader, header.configuration == adts, header.size < packet.size else {
+                    throw MediaError(.sourceCorrupt, "a packet of sound has no usable header; export the video again")
+                }
+                packet.removeFirst(header.size)
+            }
             packet.timeBase = Rational(1, Int32(rate))
             let samples = Int64(AudioEncoder.packetSamples)
             packet.pts = Timestamp(Int64(packetsSeen - 1 - dropped) * samples, packet.timeBase)
@@ -89,10 +105,11 @@ final class AudioTrack {
         try grid.finish(at: videoEnd) { ready.append($0) }
     }
 
-    /// Hands over what is ready and begins before `limit`.
+    /// Hands over what is ready and begins before `limit`; the rest waits.
     func takeReady(before limit: Double = .infinity) -> [Packet] {
-        defer { ready = [] }
-        return limit.isFinite ? ready.filter { ($0.pts?.seconds ?? 0) < limit - 0.001 } : ready
+        let count = ready.firstIndex { ($0.pts?.seconds ?? 0) >= limit - 0.001 } ?? ready.count
+        defer { ready.removeFirst(count) }
+        return Array(ready.prefix(count))
     }
 
     private func place(_ block: Resampler.Block, _ resampler: Resampler, _ grid: SampleGrid) throws {
@@ -101,6 +118,11 @@ final class AudioTrack {
         let parts = timeline.parts(of: block.time, duration: Double(count) / rate)
         if parts.isEmpty { isOver = isOver || timeline.isOver(at: block.time) }
         for part in parts {
+            // A copied picture isn't held for sound that lasts longer.
+            if plan.copiesVideo, let limit = plan.source.video.end, part.presentation >= limit {
+                isOver = true
+                continue
+            }
             let first = min(count, max(0, Int((part.offset * rate).rounded())))
             let length = min(count - first, Int((part.duration * rate).rounded()))
             guard length > 0 else { continue }

@@ -1,18 +1,25 @@
 internal import CFFmpeg
 
-/// Writes the BT.709 tags into an H.264 stream that is copied and lacks them.
+/// Changes an H.264 stream that is copied: leaves out units that MP4 doesn't want in samples, writes the BT.709 tags
+/// that are missing.
 final class BitstreamFilter {
     private var context: UnsafeMutablePointer<AVBSFContext>?
 
-    init(_ stream: Stream) throws {
-        guard let filter = av_bsf_get_by_name("h264_metadata"), av_bsf_alloc(filter, &context) >= 0, let context,
+    /// `nil` where nothing has to be changed.
+    init?(_ stream: Stream, removesForeignUnits: Bool, addsTags: Bool) throws {
+        var steps: [String] = []
+        // Sequence and picture parameter sets, delimiters, filling.
+        if removesForeignUnits { steps.append("filter_units=remove_types=7-9|12") }
+        if addsTags {
+            steps.append(
+                "h264_metadata=colour_primaries=1:transfer_characteristics=1:matrix_coefficients=1"
+                    + ":video_full_range_flag=0")
+        }
+        if steps.isEmpty { return nil }
+        guard av_bsf_list_parse_str(steps.joined(separator: ","), &context) >= 0, let context,
             avcodec_parameters_copy(context.pointee.par_in, stream.pointer.pointee.codecpar) >= 0
-        else { throw MediaError(.internal, "libavcodec was built without its h264_metadata filter") }
+        else { throw MediaError(.internal, "libavcodec was built without its filters for H.264") }
         context.pointee.time_base_in = stream.pointer.pointee.time_base
-        for (name, value) in [
-            ("colour_primaries", 1), ("transfer_characteristics", 1), ("matrix_coefficients", 1),
-            ("video_full_range_flag", 0),
-        ] { av_opt_set_int(context.pointee.priv_data, name, Int64(value), 0) }
         guard av_bsf_init(context) >= 0 else {
             throw MediaError(.sourceCorrupt, "the H.264 parameter sets can't be read: \(LibavLog.describe(-1))")
         }
@@ -20,7 +27,7 @@ final class BitstreamFilter {
 
     deinit { av_bsf_free(&context) }
 
-    /// The stream's description with the tags in it. Valid as long as the filter.
+    /// The stream's description after the changes. Valid as long as the filter.
     var parameters: UnsafeMutablePointer<AVCodecParameters>? { context?.pointee.par_out }
 
     /// Filters a packet in place.

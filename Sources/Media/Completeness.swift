@@ -10,6 +10,19 @@ enum Completeness {
         let videoEnd = plan.copiesVideo ? video.end : video.decodedEnd
         try checkEnd("picture", videoEnd, info.video.end)
         if let audio { try checkEnd("sound", audio.end, info.audio?.end) }
+        if let checked = video.checked { try checkDamage("checked pictures", checked) }
+        if let audio, plan.copiesAudio {
+            let count = info.audio?.samples?.table.count ?? 0
+            if audio.packetsSeen < count, !audio.isOver {
+                throw MediaError(
+                    .sourceTruncated, "only \(audio.packetsSeen) of \(count) packets of sound arrived; fetch it again")
+            }
+            let packet = Double(AudioEncoder.packetSamples) / Double(max(1, info.audio?.sampleRate ?? 1))
+            if audio.end < video.end - packet {
+                throw MediaError(
+                    .sourceCorrupt, "the picture is longer than its index says; fetch or export the video again")
+            }
+        }
         if plan.copiesVideo, let table = info.video.samples?.table, video.copied < table.count {
             throw MediaError(
                 .sourceTruncated, "only \(video.copied) of \(table.count) pictures arrived; fetch it again")
@@ -18,9 +31,12 @@ enum Completeness {
 
     /// What was concealed, for the report.
     static func warnings(_ video: VideoTrack, _ audio: AudioTrack?) -> [String] {
-        [("pictures", video.damage), ("packets of sound", audio?.damage ?? (0, 0))].compactMap { name, damage in
+        let found = [("pictures", video.damage), ("packets of sound", audio?.damage ?? (0, 0))].compactMap {
+            name, damage in
             damage.damaged > 0 ? "\(damage.damaged) of \(damage.packets) \(name) were damaged and concealed" : nil
         }
+        guard let checked = video.checked, checked.damaged > 0 else { return found }
+        return found + ["\(checked.damaged) of \(checked.packets) pictures that were checked are damaged"]
     }
 
     /// Throws `source_corrupt` where more than 1 % of the packets are damaged; one always may be.
@@ -32,7 +48,8 @@ enum Completeness {
         )
     }
 
-    private static func checkEnd(_ what: String, _ decoded: Double, _ declared: Double?) throws {
+    /// Throws `source_truncated` where what was decoded or listed stays too far behind what the container declares.
+    static func checkEnd(_ what: String, _ decoded: Double, _ declared: Double?) throws {
         guard let declared, declared - decoded > tolerance(declared) else { return }
         func short(_ seconds: Double) -> String { "\((seconds * 10).rounded() / 10)" }
         throw MediaError(

@@ -1,45 +1,75 @@
 /// When a stream already is what the profile asks for. Each rule that is broken is a reason to encode.
+///
+/// A rule here is never wider than `Conformance`'s of the same name: what is copied by these must not fail there.
 enum CopyRules {
     /// Why the picture can't be copied; empty: it can.
     static func video(_ info: MediaInfo, _ profile: Profile) -> [String] {
         let video = info.video
-        guard video.codec == "h264" else { return ["\(video.codec) is not H.264"] }
-        guard let coded = video.samples else { return ["the container doesn't list every picture"] }
-        var reasons: [String] = []
-        let sps = coded.parameters
+        var reasons = form(info, profile)
+        if video.codec != "h264" { return reasons }
+        guard let coded = video.samples else {
+            return reasons + [video.obstacle ?? "the container doesn't list every picture"]
+        }
+        let sps = coded.sets.sequence
         if ![66, 77, 100].contains(Int(sps.profile)) {
             reasons.append("H.264 profile \(video.profile ?? "\(sps.profile)")")
         }
-        if !sps.is8Bit420 { reasons.append("not 4:2:0 8 bit") }
-        if !sps.isFrameOnly || video.isInterlaced { reasons.append("interlaced") }
+        if !sps.is8Bit420, video.pixelFormat == "yuv420p" { reasons.append("not 4:2:0 8 bit") }
+        if !sps.isFrameOnly, !video.isInterlaced { reasons.append("interlaced") }
         if sps.width % 2 != 0 || sps.height % 2 != 0 { reasons.append("odd size") }
-        if abs(video.pixelAspect - 1) > 1e-6 { reasons.append("pixels are not square") }
-        let size = Plan.outputSize(info.displaySize, profile)
-        if size.width < Int(info.displaySize.width) - 1 || size.height < Int(info.displaySize.height) - 1 {
-            reasons.append("\(video.width)x\(video.height) is larger than the profile's picture")
-        }
-        if video.color != .bt709 && !(video.color.isPlainBT709) {
-            reasons.append("colours are not BT.709 in limited range")
-        }
-        if video.orientation.isMirrored { reasons.append("mirrored") }
+        if let shape = sps.usability?.pixelAspect, shape.num != shape.den { reasons.append("pixels are not square") }
+        if coded.table.count < 2 { return reasons + ["too few pictures"] }
         reasons += timing(coded, video, profile)
         reasons += rates(coded, profile)
         return reasons
     }
 
+    /// What speaks against a copy before any packet has been listed.
+    static func form(_ info: MediaInfo, _ profile: Profile) -> [String] {
+        let video = info.video
+        guard video.codec == "h264" else { return ["\(video.codec) is not H.264"] }
+        var reasons: [String] = []
+        if !["yuv420p", "yuvj420p"].contains(video.pixelFormat) { reasons.append("not 4:2:0 8 bit") }
+        if video.isInterlaced { reasons.append("interlaced") }
+        if abs(video.pixelAspect - 1) > 1e-6 { reasons.append("pixels are not square") }
+        let size = Plan.outputSize(info.displaySize, profile)
+        if size.width < Int(info.displaySize.width) - 1 || size.height < Int(info.displaySize.height) - 1 {
+            reasons.append("\(video.width)x\(video.height) is larger than the profile's picture")
+        }
+        if !video.statesColor, video.color.matrix != 1 {
+            reasons.append("untagged, and of a size that players take for BT.601: BT.709 tags would shift its colours")
+        } else if video.color != .bt709 && !(video.color.isPlainBT709) {
+            reasons.append("colours are not BT.709 in limited range")
+        }
+        if video.orientation.isMirrored { reasons.append("mirrored") }
+        return reasons
+    }
+
+    /// Seconds by which sound may begin before a picture that is copied: it is cut there, as a copied picture can't be
+    /// held. Muxers put AAC's first, silent packet in front, and recorders start the microphone a moment early.
+    private static let longestLead = 0.1
+
+    /// The source with second 0 at the picture's start, where only a moment of sound comes before it.
+    static func beginningWithPicture(_ info: MediaInfo) -> MediaInfo {
+        guard let coded = info.video.samples, let first = coded.table.presentationTimes.min(),
+            let start = info.video.timeline.presentation(of: coded.seconds(first)), start > 0, start <= longestLead
+        else { return info }
+        return info.advanced(by: start)
+    }
+
     private static func timing(_ coded: MediaInfo.CodedVideo, _ video: MediaInfo.Video, _ profile: Profile) -> [String]
     {
-        let scale = Double(max(1, coded.timescale))
-        let shown = coded.table.presentationTimes.map { Double($0) / scale }
+        let shown = coded.table.presentationTimes.map { coded.seconds($0) }
         let times = shown.sorted()
-        guard times.count >= 2, let first = times.first, let last = times.last else { return ["too few pictures"] }
+        guard let first = times.first, let last = times.last else { return ["too few pictures"] }
         var reasons: [String] = []
         let rate = Double(times.count - 1) / max(1e-9, last - first)
-        if rate < profile.minimumFrameRate - 0.03 || rate > profile.maximumFrameRate + 0.03 {
-            reasons.append("\(Int(rate.rounded())) pictures a second")
+        if rate < profile.minimumFrameRate * 0.999 || rate > profile.maximumFrameRate * 1.001 {
+            reasons.append("\(Int(min(rate, 1e9).rounded())) pictures a second")
         }
+        // A hair for the arithmetic: 1/20 s in any ticks is 1/20 s.
         let intervals = zip(times, times.dropFirst()).map { $1 - $0 }
-        if intervals.contains(where: { $0 < 1.0 / 61 - 1e-4 || $0 > 1.0 / 20 + 1e-4 }) {
+        if intervals.contains(where: { $0 < 1.0 / 61 - 1e-6 || $0 > 1.0 / 20 + 1e-6 }) {
             reasons.append("the distance between pictures varies too much")
         }
         // The whole stream has to be shown from its first picture on: a copy can't cut inside a group of pictures.
@@ -50,25 +80,30 @@ enum CopyRules {
         {
             reasons.append("the edit list cuts or moves the picture")
         }
-        if let syncs = coded.table.syncSamples {
-            let marks = syncs.filter { $0 < shown.count }.map { shown[$0] }
-            let ends = Array(marks.dropFirst()) + [last]
-            if syncs.first != 0 { reasons.append("doesn't begin with a key frame") }
-            if zip(marks, ends).contains(where: { $1 - $0 > profile.copiedKeyFrameSeconds + 0.05 }) {
-                reasons.append("key frames are more than 10 s apart")
-            }
-            // A picture shown before a key frame that precedes it in the file leans on the group before.
-            var sync = syncs.makeIterator()
-            var next = sync.next()
-            var key = -Double.infinity
-            for (index, time) in shown.enumerated() {
-                if index == next {
-                    key = time
-                    next = sync.next()
-                } else if time < key - 1e-6 {
-                    reasons.append("open groups of pictures")
-                    break
-                }
+        return reasons + groups(coded, shown, end: last + coded.lastDuration, profile)
+    }
+
+    private static func groups(
+        _ coded: MediaInfo.CodedVideo, _ shown: [Double], end: Double, _ profile: Profile
+    ) -> [String] {
+        guard let syncs = coded.table.syncSamples else { return [] }
+        var reasons: [String] = []
+        let marks = syncs.filter { $0 < shown.count }.map { shown[$0] }
+        let ends = Array(marks.dropFirst()) + [end]
+        if syncs.first != 0 { reasons.append("doesn't begin with a key frame") }
+        if zip(marks, ends).contains(where: { $1 - $0 > profile.copiedKeyFrameSeconds + 1e-6 }) {
+            reasons.append("key frames are more than 10 s apart")
+        }
+        // A picture shown before a key frame that precedes it in the file leans on the group before.
+        var sync = syncs.makeIterator()
+        var next = sync.next()
+        var key = -Double.infinity
+        for (index, time) in shown.enumerated() {
+            if index == next {
+                key = time
+                next = sync.next()
+            } else if time < key - 1e-6 {
+                return reasons + ["open groups of pictures"]
             }
         }
         return reasons
@@ -86,59 +121,28 @@ enum CopyRules {
             if index >= perSecond { window -= Int64(table.size(of: index - perSecond)) }
             largest = max(largest, window)
         }
+        if (0..<table.count).contains(where: { table.size(of: $0) == 0 }) { reasons.append("empty pictures") }
         if largest * 8 > Int64(profile.maximumVideoBitrate) { reasons.append("more than 25 Mb/s") }
         if let most = profile.maximumBytes, table.totalBytes > most - most / 50 { reasons.append("too large a file") }
         return reasons
     }
+}
 
-    enum AudioVerdict: Equatable {
-        case copy(droppedPackets: Int)
-        case encode(reasons: [String])
+extension MediaInfo.CodedVideo {
+    /// A time of the table on the stream's clock.
+    func seconds(_ ticks: Int64) -> Double { origin + Double(ticks) / Double(max(1, timescale)) }
+
+    /// How long the last picture stays, in seconds.
+    var lastDuration: Double { Double(table.timeRuns.last?.delta ?? 0) / Double(max(1, timescale)) }
+
+    /// From the first picture to the end of the last, in seconds.
+    var length: Double {
+        let times = table.presentationTimes
+        return seconds(times.max() ?? 0) - seconds(times.min() ?? 0) + lastDuration
     }
 
-    /// Seconds the sound of a copy may be off: the contract's 5 ms with room for the picture's own rounding.
-    private static let syncTolerance = 0.004
-
-    /// Whether whole AAC packets give sound that is in sync and ends with the picture.
-    static func audio(
-        _ audio: MediaInfo.Audio, videoEnd: Double, frameSeconds: Double, _ profile: Profile,
-        _ options: Transcode.Options
-    ) -> AudioVerdict {
-        if options.forceEncode { return .encode(reasons: ["encoding was asked for"]) }
-        guard audio.codec == "aac" else { return .encode(reasons: ["\(audio.codec) is not AAC"]) }
-        guard let coded = audio.samples else { return .encode(reasons: ["the container doesn't list every packet"]) }
-        var reasons: [String] = []
-        if !coded.config.isLowComplexity { reasons.append("not AAC-LC") }
-        if audio.sampleRate > profile.maximumSampleRate { reasons.append("\(audio.sampleRate) Hz") }
-        if audio.channels > 2 { reasons.append("\(audio.channels) channels") }
-        let seconds = Double(coded.table.duration) / Double(max(1, coded.timescale))
-        if Double(coded.table.totalBytes) * 8 / max(0.1, seconds) > Double(profile.maximumCopiedAudioBitrate) {
-            reasons.append("more than 140 kb/s")
-        }
-        let runs = coded.table.timeRuns
-        if Int(coded.timescale) != audio.sampleRate || runs.dropLast().contains(where: { $0.delta != 1024 })
-            || (runs.last?.delta ?? 0) > 1024 || !coded.table.compositionRuns.isEmpty
-        {
-            reasons.append("packets are not evenly spaced")
-        }
-        guard audio.timeline.segments.count == 1, let segment = audio.timeline.segments.first else {
-            return .encode(reasons: reasons + ["the edit list cuts the sound"])
-        }
-        // Where on the finished video's clock the media's sample 0 would be heard, in packets.
-        let packet = 1024 / Double(max(1, audio.sampleRate))
-        let zero =
-            segment.mediaStart.isFinite ? segment.presentationStart - segment.mediaStart : segment.presentationStart
-        let dropped = (-zero / packet).rounded()
-        if dropped < 0 || abs(zero + dropped * packet) > syncTolerance
-            || segment.presentationStart > syncTolerance && segment.mediaStart.isFinite
-        {
-            reasons.append("whole packets can't bring the sound into sync")
-        }
-        let end = min(zero + seconds, audio.timeline.end ?? .infinity)
-        if end < videoEnd - frameSeconds { reasons.append("ends before the picture") }
-        if end > videoEnd + 0.5 { reasons.append("outlasts the picture") }
-        return reasons.isEmpty ? .copy(droppedPackets: Int(dropped)) : .encode(reasons: reasons)
-    }
+    /// When the last picture ends, on the stream's clock.
+    var end: Double { seconds(table.presentationTimes.max() ?? 0) + lastDuration }
 }
 
 extension SequenceParameterSet {

@@ -18,8 +18,10 @@ final class Decoder {
     /// So many failures in a row without a frame, and the codec is taken to have nothing more to give.
     private static let patience = 64
 
-    /// - Parameter threads: how many threads the codec may use; `nil`: one for each core.
-    init(_ stream: Stream, threads: Int?) throws {
+    /// - Parameters:
+    ///   - threads: how many threads the codec may use; `nil`: one for each core.
+    ///   - onlyChecks: look for damage alone; the frames are not fit to be seen.
+    init(_ stream: Stream, threads: Int?, onlyChecks: Bool = false) throws {
         streamBase = stream.timeBase
         frameSeconds = stream.averageRate.inverse.value
         guard let codec = avcodec_find_decoder(stream.parameters.codec_id) else {
@@ -33,6 +35,10 @@ final class Decoder {
         }
         context.pointee.pkt_timebase = stream.pointer.pointee.time_base
         context.pointee.thread_count = Int32(clamping: threads ?? 0)
+        if onlyChecks {
+            context.pointee.skip_loop_filter = AVDISCARD_ALL
+            context.pointee.skip_idct = AVDISCARD_ALL
+        }
         let opened = avcodec_open2(context, codec, nil)
         guard opened >= 0 else {
             throw MediaError(

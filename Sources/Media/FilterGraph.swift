@@ -5,6 +5,9 @@ final class FilterGraph {
     private var graph: UnsafeMutablePointer<AVFilterGraph>?
     private var source: UnsafeMutablePointer<AVFilterContext>?
     private var sink: UnsafeMutablePointer<AVFilterContext>?
+    private let width: Int
+    private let height: Int
+    private let format: AVPixelFormat
 
     /// Frame times travel through the graph as microseconds.
     private static let timeBase = Rational(1, 1_000_000)
@@ -13,6 +16,7 @@ final class FilterGraph {
     ///   - filters: the chain, in libavfilter's own language.
     ///   - frame: one of the frames that will come; all must have its size and format.
     init(_ filters: String, for frame: Frame, threads: Int?) throws {
+        (width, height, format) = (frame.width, frame.height, frame.format)
         graph = avfilter_graph_alloc()
         guard let graph else { throw MediaError.outOfMemory }
         graph.pointee.nb_threads = Int32(clamping: threads ?? 0)
@@ -40,6 +44,9 @@ final class FilterGraph {
     }
 
     deinit { avfilter_graph_free(&graph) }
+
+    /// Whether the frame is of the size and format the graph was made for.
+    func takes(_ frame: Frame) -> Bool { frame.width == width && frame.height == height && frame.format == format }
 
     /// Sends a frame through (`nil`: there are no more) and hands on whatever comes out.
     func filter(_ frame: Frame?, _ body: (Frame) throws -> Void) throws {

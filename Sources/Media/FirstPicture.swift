@@ -48,6 +48,8 @@ struct FirstPicture {
     }
 
     /// All that is known of the picture but for its timeline.
+    ///
+    /// - Parameter track: the MP4's index of the stream, where it lists what libavformat gives.
     func describe(_ stream: Stream, _ track: Track?) -> MediaInfo.Video {
         let parameters = stream.parameters
         let matrix = stream.displayMatrix
@@ -64,12 +66,10 @@ struct FirstPicture {
         let scale = Double(track.timescale)
         video.times = track.samples.presentationTimes.map { Double($0) / scale }.sorted()
         video.hasAllTimes = true
-        if let configuration = track.description.avcC.flatMap({ AVCConfiguration($0) }), track.descriptionCount == 1,
-            configuration.spsList.count == 1, let sps = SequenceParameterSet(configuration.spsList[0])
-        {
-            video.samples = MediaInfo.CodedVideo(
-                parameters: sps, table: track.samples, timescale: track.timescale,
-                nalLengthSize: configuration.nalLengthSize)
+        if let sets = track.description.avcC.flatMap({ ParameterSets($0) }), track.descriptionCount == 1 {
+            video.samples = MediaInfo.CodedVideo(sets: sets, table: track.samples, timescale: track.timescale)
+        } else {
+            video.obstacle = "has no single parameter set in front"
         }
         return video
     }

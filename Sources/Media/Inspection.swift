@@ -18,6 +18,9 @@ public struct Inspection: Codable, Sendable {
         _ source: any ByteSource, options: Transcode.Options, isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws {
         let probe = try Probe(source, threads: options.threads, isCancelled: isCancelled)
+        if (try? Plan.checkDuration(probe.info, options.profile)) != nil {
+            try probe.listPackets(source, options, isCancelled: isCancelled)
+        }
         var report = Report()
         report.describe(probe.info)
         warnings = probe.info.warnings

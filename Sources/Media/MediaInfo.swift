@@ -30,17 +30,21 @@ struct MediaInfo: Sendable {
         var timeline: Timeline
         /// When the last picture ends, in seconds of the finished video; `nil`: not known before the end.
         var end: Double?
-        /// What a copy would rest on; `nil` where the container doesn't list every sample.
+        /// What a copy would rest on; `nil` where nothing lists every sample.
         var samples: CodedVideo?
+        /// Why there is no such list, where that is known.
+        var obstacle: String?
     }
 
-    /// What the container's index says of an H.264 stream.
+    /// All pictures of an H.264 stream, by an MP4's index or a `PacketScan`.
     struct CodedVideo: Sendable {
-        var parameters: SequenceParameterSet
+        var sets: ParameterSets
         var table: SampleTable
         var timescale: UInt32
-        /// Bytes of the length in front of each NAL unit.
-        var nalLengthSize: Int
+        /// Where tick 0 of the table lies on the stream's clock, in seconds.
+        var origin = 0.0
+        /// Samples hold units that the copy leaves out: parameter sets that stand in front already, delimiters.
+        var hasForeignUnits = false
     }
 
     /// The sound.
@@ -51,15 +55,23 @@ struct MediaInfo: Sendable {
         var channels: Int
         var timeline: Timeline
         var end: Double?
+        /// libavcodec takes it for AAC-LC or doesn't know better.
+        var isLowComplexity = true
         /// What a copy would rest on.
         var samples: CodedAudio?
+        /// Why there is no such list, where that is known.
+        var obstacle: String?
     }
 
-    /// What the container's index says of an AAC stream.
+    /// All packets of an AAC stream, by an MP4's index or a `PacketScan`.
     struct CodedAudio: Sendable {
         var config: AudioSpecificConfig
         var table: SampleTable
         var timescale: UInt32
+        /// Where tick 0 of the table lies on the stream's clock, in seconds.
+        var origin = 0.0
+        /// Each packet stands behind an `ADTSHeader`, whose description this is.
+        var adts: [UInt8]?
     }
 
     /// How long the finished video will be, where that is known.
@@ -85,5 +97,15 @@ struct MediaInfo: Sendable {
     var displaySize: (width: Double, height: Double) {
         let width = Double(video.width) * video.pixelAspect
         return video.orientation.swapsSides ? (Double(video.height), width) : (width, Double(video.height))
+    }
+}
+
+extension MediaInfo.Video {
+    /// When the last picture ends by the pictures' own times, in seconds of the finished video; `nil` where not all are
+    /// known. The last stays as long as the usual one.
+    var shownEnd: Double? {
+        guard hasAllTimes, let last = times.last, times.count > 1 else { return nil }
+        let distances = zip(times, times.dropFirst()).map { $1 - $0 }.sorted()
+        return timeline.lastPresentation(before: last + distances[distances.count / 2])
     }
 }

@@ -37,21 +37,28 @@ final class Packet {
     /// In ticks; 0 where the container doesn't say.
     var duration: Int64 { max(0, pointer.pointee.duration) }
 
-    /// Whether the NAL units of an H.264 packet, each behind its length, fill it exactly.
-    func tilesIntoUnits(lengthSize: Int) -> Bool {
-        guard let data = pointer.pointee.data, size > 0, (1...4).contains(lengthSize) else { return false }
-        let bytes = UnsafeBufferPointer(start: data, count: size)
-        var position = 0
-        while position < size {
-            guard size - position > lengthSize else { return false }
-            let length = bytes[position..<(position + lengthSize)].reduce(0) { $0 << 8 | Int($1) }
-            // The forbidden bit is 0 in every unit (ITU-T H.264, 7.4.1).
-            guard length > 0, length <= size - position - lengthSize, bytes[position + lengthSize] & 0x80 == 0 else {
-                return false
-            }
-            position += lengthSize + length
+    /// An edit list hides it, though others may need it to be decoded.
+    var isDiscarded: Bool { pointer.pointee.flags & AV_PKT_FLAG_DISCARD != 0 }
+
+    /// A codec's description that replaces the stream's from this packet on.
+    var newExtradata: [UInt8]? {
+        var size = 0
+        guard let data = av_packet_get_side_data(pointer, AV_PKT_DATA_NEW_EXTRADATA, &size), size > 0 else {
+            return nil
         }
-        return true
+        return Array(UnsafeBufferPointer(start: data, count: size))
+    }
+
+    /// The header in front of an AAC packet.
+    var adtsHeader: ADTSHeader? {
+        ADTSHeader(UnsafeBufferPointer(start: pointer.pointee.data, count: min(size, 9)))
+    }
+
+    /// Leaves out the first `count` bytes.
+    func removeFirst(_ count: Int) {
+        guard count > 0, count <= size else { return }
+        pointer.pointee.data = pointer.pointee.data.advanced(by: count)
+        pointer.pointee.size -= Int32(count)
     }
 }
 

@@ -31,16 +31,20 @@ struct Plan: Sendable {
         self.profile = profile
         source = info
         try Plan.checkDuration(info, profile)
-        let against = options.forceEncode ? ["encoding was asked for"] : CopyRules.video(info, profile)
+        let begun = CopyRules.beginningWithPicture(info)
+        let against = options.forceEncode ? ["encoding was asked for"] : CopyRules.video(begun, profile)
         let settings = Plan.settings(info, profile, options)
-        if against.isEmpty {
-            let addsTags = !(info.video.samples?.parameters.statesBT709 ?? true)
+        if against.isEmpty, let coded = info.video.samples {
+            let addsTags = !coded.sets.sequence.statesBT709
             video = .copy(addsColorTags: addsTags)
             videoReasons = ["conforms to the profile"] + (addsTags ? ["BT.709 tags are added"] : [])
+            source = begun
+            source.video.end = coded.length
         } else {
             video = .encode(settings, Plan.target(info, settings))
             videoReasons = against
             source = FrameGrid.align(info, rate: settings.frameRate.value)
+            source.video.end = source.video.shownEnd ?? source.video.end
         }
         deinterlaces = info.video.isInterlaced
         guard let audio = source.audio else {
@@ -62,7 +66,7 @@ struct Plan: Sendable {
     }
 
     /// `too_short` and `too_long`, as soon as the header tells.
-    private static func checkDuration(_ info: MediaInfo, _ profile: Profile) throws {
+    static func checkDuration(_ info: MediaInfo, _ profile: Profile) throws {
         guard let duration = info.duration else { return }
         try check(duration: duration, profile)
     }

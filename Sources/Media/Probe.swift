@@ -6,12 +6,15 @@ internal import CFFmpeg
 /// and whether the file holds every sample its index lists. Then one picture is decoded, since colours and
 /// interlacing may be told by the bitstream alone.
 final class Probe {
-    let info: MediaInfo
+    private(set) var info: MediaInfo
     let demuxer: Demuxer
     let videoStream: Stream
     let audioStream: Stream?
     /// Packets read while probing, to be given first.
     private var pending: [Packet]
+    /// The packets are the ones an index lists, so a scan would tell nothing new.
+    private let isListed: Bool
+    private var bytesScanned: Int64 = 0
 
     init(_ source: any ByteSource, threads: Int?, isCancelled: @escaping () -> Bool) throws {
         if source.length == 0 {
@@ -35,10 +38,12 @@ final class Probe {
         let audioTrack = audio.flatMap { stream in movie?.tracks.first { Int($0.id) == stream.id } }
         for track in [videoTrack, audioTrack].compactMap({ $0 }) { try Probe.check(track, source) }
 
-        let look = try FirstPicture(demuxer, video, isIndexed: (videoTrack?.samples.count ?? 0) > 0, threads: threads)
+        isListed = isExact
+        let isIndexed = isExact && (videoTrack?.samples.count ?? 0) > 0
+        let look = try FirstPicture(demuxer, video, isIndexed: isIndexed, threads: threads)
         pending = look.packets
-        var videoInfo = look.describe(video, videoTrack)
-        var audioInfo = audio.map { Probe.describe($0, audioTrack) }
+        var videoInfo = look.describe(video, isExact ? videoTrack : nil)
+        var audioInfo = audio.map { Probe.describe($0, isExact ? audioTrack : nil) }
         Probe.setTimelines(&videoInfo, &audioInfo, video, audio, demuxer, exact: isExact ? edits?.byTrack : nil)
         if movie?.isFragmented == true, !source.isSeekable {
             // From a pipe only the first fragment has been seen, so only the end will tell the length.
@@ -53,6 +58,9 @@ final class Probe {
         audioStream = audio
     }
 
+    /// Bytes read from the source so far, each as often as it was read.
+    var bytesRead: Int64 { demuxer.bytesRead + bytesScanned }
+
     /// The next packet of the kept streams; `nil` at the end.
     func next() throws -> Packet? {
         while !pending.isEmpty {
@@ -64,6 +72,40 @@ final class Probe {
             if packet.streamIndex == videoStream.index || packet.streamIndex == audioStream?.index { return packet }
         }
         return nil
+    }
+
+    /// Lists the packets of a source whose container doesn't, where that could allow a copy; see `PacketScan`.
+    func listPackets(_ source: any ByteSource, _ options: Transcode.Options, isCancelled: @escaping () -> Bool) throws {
+        guard !isListed, !options.forceEncode else { return }
+        if !source.isSeekable {
+            return rule(out: "the container doesn't list every packet, and a pipe can't be looked through first")
+        }
+        if let length = source.length, let most = options.profile.maximumBytes, length > most + most / 20 {
+            return rule(out: "larger than the profile's largest file")
+        }
+        let obstacle = CopyRules.form(info, options.profile).first
+        let audio = info.audio.map { CopyRules.form($0, options.profile).isEmpty } == true ? audioStream : nil
+        guard obstacle == nil || audio != nil else { return }
+        var scan = try PacketScan(
+            source, video: videoStream, obstacle: obstacle, audio: audio, isCancelled: isCancelled)
+        bytesScanned = scan.bytesRead
+        info.video.samples = scan.pictures.finish()
+        if obstacle == nil { info.video.obstacle = scan.pictures.flaw }
+        if let sampleRate = info.audio?.sampleRate, audio != nil {
+            info.audio?.samples = scan.sound?.finish(sampleRate)
+            info.audio?.obstacle = scan.sound?.flaw
+        }
+        let shown = scan.pictures.shown
+        guard scan.isWhole, shown.count > 1 else { return }
+        info.video.times = shown
+        info.video.hasAllTimes = true
+        try Completeness.checkEnd("picture", info.video.shownEnd ?? 0, info.video.end)
+        if info.video.end == nil { info.video.end = info.video.shownEnd }
+    }
+
+    private func rule(out obstacle: String) {
+        info.video.obstacle = obstacle
+        info.audio?.obstacle = obstacle
     }
 
     private static func containerName(_ format: String) -> String {
@@ -120,7 +162,8 @@ final class Probe {
         let parameters = stream.parameters
         var audio = MediaInfo.Audio(
             streamIndex: stream.index, codec: stream.codecName, sampleRate: Int(parameters.sample_rate),
-            channels: Int(parameters.ch_layout.nb_channels), timeline: .whole(from: 0))
+            channels: Int(parameters.ch_layout.nb_channels), timeline: .whole(from: 0),
+            isLowComplexity: [FF_PROFILE_AAC_LOW, FF_PROFILE_UNKNOWN].contains(parameters.profile))
         if let track, track.samples.isPlausible, track.samples.count > 0, track.descriptionCount == 1,
             let config = track.description.audioSpecificConfig.flatMap({ AudioSpecificConfig($0) })
         {

@@ -46,6 +46,12 @@ struct Stream {
         avcodec_profile_name(parameters.codec_id, parameters.profile).map { String(cString: $0) }
     }
 
+    /// The codec's own description: `avcC`'s payload, AudioSpecificConfig, parameter sets behind start codes …
+    var extradata: [UInt8] {
+        guard let data = parameters.extradata, parameters.extradata_size > 0 else { return [] }
+        return Array(UnsafeBufferPointer(start: data, count: Int(parameters.extradata_size)))
+    }
+
     /// Whether this machine can decode it.
     var hasDecoder: Bool { avcodec_find_decoder(parameters.codec_id) != nil }
 

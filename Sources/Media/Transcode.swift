@@ -67,6 +67,8 @@ public struct Transcode {
         var meter = ProgressMeter(report: progress)
         meter.show(.probing, 0, bytesIn: 0, bytesOut: 0)
         let probe = try Probe(source, threads: options.threads, isCancelled: isCancelled)
+        try Plan.checkDuration(probe.info, options.profile)
+        try probe.listPackets(source, options, isCancelled: isCancelled)
         let plan = try Plan(probe.info, options.profile, options)
         let faststart = FaststartSink(sink, reservedPrefix: HeadReserve.bytes(probe.info, plan))
 
@@ -75,6 +77,8 @@ public struct Transcode {
             plan, probe, threads: options.threads, muxer: muxer, isCancelled: isCancelled)
         let audio = try AudioTrack(plan, probe, muxer: muxer)
         let running = try muxer.start()
+        // The last copied sound waits until it is known where the picture ends.
+        let soundLimit = plan.copiesAudio ? (plan.source.video.end ?? .infinity) - 0.1 : .infinity
 
         while let packet = try probe.next() {
             if isCancelled() { throw MediaError.cancelled }
@@ -88,23 +92,26 @@ public struct Transcode {
                 try running.write(packet, stream: video.streamIndex)
             }
             if let audio {
-                let limit = plan.copiesAudio ? plan.source.video.end ?? .infinity : .infinity
-                for packet in audio.takeReady(before: limit) { try running.write(packet, stream: audio.streamIndex) }
+                for packet in audio.takeReady(before: soundLimit) {
+                    try running.write(packet, stream: audio.streamIndex)
+                }
             }
             if let most = options.profile.maximumSeconds, video.end > most + 0.1 {
                 try Plan.check(duration: video.end, options.profile)
             }
             meter.show(
                 .transcoding, fraction(video.end, probe.info), seconds: video.end, total: probe.info.duration,
-                bytesIn: probe.demuxer.bytesRead, bytesOut: faststart.bytesTaken)
+                bytesIn: probe.bytesRead, bytesOut: faststart.bytesTaken)
             if video.isOver, audio?.isOver ?? true { break }
         }
         try audio?.drain()
-        let holds = (audio?.end ?? 0) > video.end + 0.5 && !plan.copiesVideo
-        try video.finish(soundEnd: holds ? audio?.end : nil)
+        // Where copied sound has left already the picture has to go too; encoded sound that lasts much longer is kept.
+        let heard = min(audio?.end ?? 0, soundLimit)
+        let holds = !plan.copiesVideo && (plan.copiesAudio || heard > video.end + 0.5)
+        try video.finish(soundEnd: holds ? heard : nil)
         if isCancelled() { throw MediaError.cancelled }
         try audio?.finish(videoEnd: video.end)
-        try Completeness.check(plan.source, video, audio, plan)
+        try Completeness.check(probe.info, video, audio, plan)
         for packet in video.takeReady() { try running.write(packet, stream: video.streamIndex) }
         if let audio {
             for packet in audio.takeReady(before: video.end) { try running.write(packet, stream: audio.streamIndex) }
@@ -113,7 +120,7 @@ public struct Transcode {
         try running.finish()
         try Plan.check(duration: video.end, options.profile)
 
-        meter.show(.verifying, 0.99, bytesIn: probe.demuxer.bytesRead, bytesOut: faststart.bytesTaken)
+        meter.show(.verifying, 0.99, bytesIn: probe.bytesRead, bytesOut: faststart.bytesTaken)
         let sealed = try faststart.seal()
         var report = Report()
         report.describe(probe.info)
@@ -137,8 +144,8 @@ public struct Transcode {
         if options.hashesOutput { report.output?.sha256 = try sink.sha256() }
         report.warnings = probe.info.warnings + Completeness.warnings(video, audio)
         report.ok = true
-        report.timings = clock.timings(bytesRead: probe.demuxer.bytesRead, bytesWritten: sealed.fileBytes)
-        meter.show(.verifying, 1, bytesIn: probe.demuxer.bytesRead, bytesOut: sealed.fileBytes)
+        report.timings = clock.timings(bytesRead: probe.bytesRead, bytesWritten: sealed.fileBytes)
+        meter.show(.verifying, 1, bytesIn: probe.bytesRead, bytesOut: sealed.fileBytes)
         return report
     }
 

@@ -111,13 +111,30 @@ enum EncoderFeed {
     }
 }
 
-/// libav's description of an encoded stream, on its way from an encoder to the muxer.
+/// libav's description of a stream, on its way to the muxer.
 final class CodecParameters {
     private(set) var pointer: UnsafeMutablePointer<AVCodecParameters>?
 
     init(of context: UnsafeMutablePointer<AVCodecContext>?) throws {
         pointer = avcodec_parameters_alloc()
         guard let pointer, avcodec_parameters_from_context(pointer, context) >= 0 else { throw MediaError.outOfMemory }
+    }
+
+    /// A source stream's own, with another description of the codec where one is given.
+    init(of stream: Stream, extradata: [UInt8]?) throws {
+        pointer = avcodec_parameters_alloc()
+        guard let pointer, avcodec_parameters_copy(pointer, stream.pointer.pointee.codecpar) >= 0 else {
+            throw MediaError.outOfMemory
+        }
+        guard let extradata else { return }
+        // libavcodec reads a little beyond the end.
+        guard let copy = av_mallocz(extradata.count + Int(AV_INPUT_BUFFER_PADDING_SIZE)) else {
+            throw MediaError.outOfMemory
+        }
+        copy.copyMemory(from: extradata, byteCount: extradata.count)
+        av_freep(&pointer.pointee.extradata)
+        pointer.pointee.extradata = copy.assumingMemoryBound(to: UInt8.self)
+        pointer.pointee.extradata_size = Int32(extradata.count)
     }
 
     deinit { avcodec_parameters_free(&pointer) }

@@ -3,7 +3,7 @@ internal import CFFmpeg
 /// The picture's way through a transcode: packets of the source in, packets of the output out.
 ///
 /// ```
-/// copy    Packet ─▶ (BT.709 tags) ─▶ moved to 0 ──────────────────────────────────────────▶ ready
+/// copy    Packet ─▶ PictureCopy ──────────────────────────────────────────────────────────▶ ready
 /// encode  Packet ─▶ Decoder ─▶ (deinterlace) ─▶ Timeline ─▶ FramePacer ─▶ PictureConverter ─▶ VideoEncoder ─▶ ready
 /// ```
 ///
@@ -28,20 +28,21 @@ final class VideoTrack {
     private static let longestPicture = 900.0
 
     private enum Mode {
-        case copy(BitstreamFilter?, firstTick: Int64, nalLengthSize: Int)
+        case copy(PictureCopy)
         case encode(Encoding)
     }
 
-    /// Packets fed and those with damage, when encoding.
+    /// Packets fed and those with damage.
     var damage: (packets: Int, damaged: Int) {
-        if case .encode(let encoding) = mode {
-            (encoding.decoder.packets, encoding.decoder.damaged)
-        } else {
-            (copied, corrupt)
+        switch mode {
+        case .copy(let copy): (copy.copied, copy.damaged)
+        case .encode(let encoding): (encoding.decoder.packets, encoding.decoder.damaged)
         }
     }
-    private(set) var copied = 0
-    private var corrupt = 0
+    /// Packets that were copied.
+    var copied: Int { if case .copy(let copy) = mode { copy.copied } else { 0 } }
+    /// Pictures of a copy that were decoded to look for damage, and those that had it.
+    var checked: (packets: Int, damaged: Int)? { if case .copy(let copy) = mode { copy.checked } else { nil } }
 
     init(
         _ plan: Plan, _ probe: Probe, threads: Int?, muxer: borrowing Muxer, isCancelled: @escaping () -> Bool
@@ -52,17 +53,12 @@ final class VideoTrack {
         let stream = probe.videoStream
         switch plan.video {
         case .copy(let addsTags):
-            let filter = addsTags ? try BitstreamFilter(stream) : nil
-            let first = probe.info.video.samples?.table.presentationTimes.min() ?? 0
-            mode = .copy(filter, firstTick: first, nalLengthSize: probe.info.video.samples?.nalLengthSize ?? 4)
-            guard let parameters = filter?.parameters ?? stream.pointer.pointee.codecpar else {
-                throw MediaError.outOfMemory
+            guard let coded = plan.source.video.samples else {
+                throw MediaError(.internal, "a copy was planned without a list of the pictures")
             }
-            // The turn alone is kept of the source's matrix, not where or how large it shows the picture.
-            let orientation = probe.info.video.orientation
-            streamIndex = try muxer.add(
-                parameters, timeBase: stream.timeBase,
-                displayMatrix: orientation == .upright ? nil : orientation.turningMatrix)
+            let copy = try PictureCopy(coded, addsTags: addsTags, probe, muxer: muxer)
+            mode = .copy(copy)
+            streamIndex = copy.streamIndex
         case .encode(let settings, let target):
             let encoding = try Encoding(settings, target, plan, stream, threads: threads)
             mode = .encode(encoding)
@@ -73,19 +69,9 @@ final class VideoTrack {
     /// Takes a packet of the source.
     func feed(_ packet: Packet) throws {
         switch mode {
-        case .copy(let filter, let firstTick, let lengthSize):
-            copied += 1
-            if packet.isCorrupt || !packet.tilesIntoUnits(lengthSize: lengthSize) {
-                corrupt += 1
-                try Completeness.checkDamage("picture", (packets: copied + 100, damaged: corrupt))
-            }
-            guard let pts = packet.pts else { throw MediaError(.sourceCorrupt, "a picture to be copied has no time") }
-            try filter?.filter(packet)
-            let dts = packet.dts ?? pts
-            packet.pts = Timestamp(pts.ticks - firstTick, packet.timeBase)
-            packet.dts = Timestamp(dts.ticks - firstTick, packet.timeBase)
-            let length = packet.duration
-            end = max(end, (packet.pts?.seconds ?? 0) + Double(length) * packet.timeBase.value)
+        case .copy(let copy):
+            try copy.feed(packet)
+            end = copy.end
             ready.append(packet)
         case .encode(let encoding):
             try encoding.decoder.decode(packet) { try show($0, encoding) }
@@ -94,7 +80,10 @@ final class VideoTrack {
 
     /// The source has no more. The last picture stays until `soundEnd` where that is later.
     func finish(soundEnd: Double?) throws {
-        guard case .encode(let encoding) = mode else { return }
+        guard case .encode(let encoding) = mode else {
+            if case .copy(let copy) = mode { try copy.finish() }
+            return
+        }
         try encoding.decoder.finish { try show($0, encoding) }
         if let deinterlacer = encoding.deinterlacer {
             try deinterlacer.filter(nil) { try pace($0, encoding) }
@@ -120,6 +109,11 @@ final class VideoTrack {
 
     private func show(_ frame: Frame, _ encoding: Encoding) throws {
         if encoding.deinterlaces {
+            // Broadcasts change their size in the middle: what the old filter holds is shown before.
+            if let deinterlacer = encoding.deinterlacer, !deinterlacer.takes(frame) {
+                try deinterlacer.filter(nil) { try pace($0, encoding) }
+                encoding.deinterlacer = nil
+            }
             if encoding.deinterlacer == nil {
                 // Both fields of a frame make one picture: the rate stays.
                 encoding.deinterlacer = try FilterGraph(

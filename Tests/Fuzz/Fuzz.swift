@@ -1,11 +1,13 @@
 import Foundation
 import Media
 
-/// Damages clips at random and transcodes them: whatever is in a file, the engine may refuse it but not crash or hang.
+/// Damages clips at random and transcodes them: whatever is in a file, the engine may refuse it but neither crash nor
+/// hang nor end as `internal`, which would blame itself for what the file did.
 ///
-///     fuzz FOLDER SEED COUNT
+///     fuzz FOLDER SEED COUNT [KEEP]
 ///
-/// The same seed does the same damage. A crash ends the process: the last line names the input that did it.
+/// The same seed does the same damage. A crash ends the process: the last line names the input that did it. Inputs that
+/// end as `internal` are written to the folder KEEP.
 @main
 struct Fuzz {
     /// Seconds after which a transcode is asked to stop, and within which it has to have stopped after that.
@@ -13,8 +15,8 @@ struct Fuzz {
 
     static func main() throws {
         let arguments = CommandLine.arguments
-        guard arguments.count == 4, let seed = UInt64(arguments[2]), let count = Int(arguments[3]) else {
-            print("usage: fuzz FOLDER SEED COUNT")
+        guard [4, 5].contains(arguments.count), let seed = UInt64(arguments[2]), let count = Int(arguments[3]) else {
+            print("usage: fuzz FOLDER SEED COUNT [KEEP]")
             exit(64)
         }
         let clips = try clips(in: arguments[1])
@@ -23,11 +25,17 @@ struct Fuzz {
             var random = SplitMix(state: seed &+ UInt64(index) &* 0x9e37_79b9)
             let (name, bytes) = clips[Int(random.next() % UInt64(clips.count))]
             FileHandle.standardError.write(Data("\(seed)/\(index) \(name)\n".utf8))
-            outcomes[transcode(Mutation.apply(to: bytes, &random), name), default: 0] += 1
+            let mutated = Mutation.apply(to: bytes, &random)
+            let outcome = transcode(mutated, name)
+            outcomes[outcome, default: 0] += 1
+            if arguments.count == 5, outcome == MediaError.Code.internal.rawValue {
+                try Data(mutated).write(to: URL(fileURLWithPath: "\(arguments[4])/\(seed)-\(index)-\(name)"))
+            }
         }
         for (outcome, number) in outcomes.sorted(by: { $0.value > $1.value }) { print("\(number)\t\(outcome)") }
-        print("\(count) mutated inputs, no crash")
-        if outcomes.keys.contains("hang") { exit(1) }
+        let internals = outcomes[MediaError.Code.internal.rawValue] ?? 0
+        print("\(count) mutated inputs, no crash, \(internals) internal")
+        if internals > 0 || outcomes.keys.contains("hang") { exit(1) }
     }
 
     /// Small clips, so that thousands fit into minutes.

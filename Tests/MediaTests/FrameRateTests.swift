@@ -52,43 +52,39 @@ struct FrameRateTests {
         "A variable rate becomes a constant one; each event is within half a frame and nothing drifts",
         arguments: variable)
     func variableStaysInSync(name: String) throws {
-        try KnownGaps.allow(name) {
-            let outcome = try Engine.transcode(fixture: name, forceEncode: true)
-            try expectConforming(outcome)
-            let rate = try #require(try FFprobe.read(outcome.path).video).rate
-            let events = try SyncMeter(outcome.path).events
-            #expect(events.count == 4)
-            for event in events { #expect(abs(event.offset) <= 0.5 / rate + 0.001, "\(event)") }
-            let mean = events.reduce(0) { $0 + $1.offset } / Double(max(events.count, 1))
-            #expect(abs(mean) <= 0.005, "\(events)")
-        }
+        let outcome = try Engine.transcode(fixture: name, forceEncode: true)
+        try expectConforming(outcome)
+        let rate = try #require(try FFprobe.read(outcome.path).video).rate
+        let events = try SyncMeter(outcome.path).events
+        #expect(events.count == 4)
+        for event in events { #expect(abs(event.offset) <= 0.5 / rate + 0.001, "\(event)") }
+        let mean = events.reduce(0) { $0 + $1.offset } / Double(max(events.count, 1))
+        #expect(abs(mean) <= 0.005, "\(events)")
     }
 
     @Test(
         "Each output frame shows the source's frame of its instant",
         arguments: constant.map(\.source) + variable)
     func picturesKeepTheirTime(name: String) throws {
-        try KnownGaps.allow(name) {
-            let outcome = try Engine.transcode(fixture: name, forceEncode: true)
-            try #require(outcome.error == nil, "\(outcome.error.debugDescription)")
-            let source = try SyncMeter(Fixture.path(name)).counts
-            let output = try SyncMeter(outcome.path).counts
-            let rate = try #require(try FFprobe.read(outcome.path).video).rate
-            let half = 0.5 / rate
-            for (time, number) in output {
-                // The latest source frame that begins no later than half an output frame from here; near the border
-                // both neighbours are right.
-                let early = source.last { $0.time <= time + half - 0.002 } ?? source[0]
-                let late = source.last { $0.time <= time + half + 0.002 } ?? source[0]
-                #expect(
-                    [early.number, late.number].contains(number), "at \(time) s: \(number) instead of \(early.number)")
-            }
-            // Nothing that fits on the grid is lost.
-            if rate * 1.02 > 1 / (zip(source.dropFirst(), source).map { $0.time - $1.time }.min() ?? 1) {
-                let end = (output.last?.time ?? 0) + 0.5 / rate
-                let missing = Set(source.filter { $0.time < end }.map(\.number)).subtracting(output.map(\.number))
-                #expect(missing.isEmpty)
-            }
+        let outcome = try Engine.transcode(fixture: name, forceEncode: true)
+        try #require(outcome.error == nil, "\(outcome.error.debugDescription)")
+        let source = try SyncMeter(Fixture.path(name)).counts
+        let output = try SyncMeter(outcome.path).counts
+        let rate = try #require(try FFprobe.read(outcome.path).video).rate
+        let half = 0.5 / rate
+        for (time, number) in output {
+            // The latest source frame that begins no later than half an output frame from here; near the border
+            // both neighbours are right.
+            let early = source.last { $0.time <= time + half - 0.002 } ?? source[0]
+            let late = source.last { $0.time <= time + half + 0.002 } ?? source[0]
+            #expect(
+                [early.number, late.number].contains(number), "at \(time) s: \(number) instead of \(early.number)")
+        }
+        // Nothing that fits on the grid is lost.
+        if rate * 1.02 > 1 / (zip(source.dropFirst(), source).map { $0.time - $1.time }.min() ?? 1) {
+            let end = (output.last?.time ?? 0) + 0.5 / rate
+            let missing = Set(source.filter { $0.time < end }.map(\.number)).subtracting(output.map(\.number))
+            #expect(missing.isEmpty)
         }
     }
 

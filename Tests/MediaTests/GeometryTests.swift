@@ -108,6 +108,22 @@ struct GeometryTests {
         #expect(backward <= steps.count / 10, "the bar goes back \(backward) times of \(steps.count)")
     }
 
+    @Test("An interlaced stream whose size changes is deinterlaced on")
+    func interlacedSizeChange() throws {
+        let folder = try Scratch.folder()
+        for (name, size, start) in [("a", "320x288", "0"), ("b", "480x288", "2")] {
+            _ = try Shell.succeed(
+                "ffmpeg",
+                ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=\(size):r=25,setfield=tff", "-t", "2"]
+                    + ["-c:v", "mpeg2video", "-q:v", "3", "-flags", "+ilme+ildct", "-output_ts_offset", start]
+                    + ["\(folder)/\(name).ts"])
+        }
+        _ = try Shell.succeed("sh", ["-c", "cat \(folder)/a.ts \(folder)/b.ts > \(folder)/ab.ts"])
+        let outcome = try Engine.transcode(path: "\(folder)/ab.ts")
+        try expectConforming(outcome)
+        #expect(abs((outcome.report?.output?.durationSeconds ?? 0) - 4) < 0.2)
+    }
+
     // MARK: - Measures
 
     /// The letters of the colours in the four quarters: upper row, lower row.

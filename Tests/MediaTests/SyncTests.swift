@@ -76,22 +76,20 @@ struct SyncTests {
 
     @Test("A flash and its beep stay within 5 ms from first to last event", arguments: cases, [false, true])
     func sync(source: SyncCase, forceEncode: Bool) throws {
-        try KnownGaps.allow(source.name) {
-            let outcome = try Engine.transcode(fixture: source.name, forceEncode: forceEncode)
-            try #require(outcome.error == nil, "\(outcome.error.debugDescription)")
-            let meter = try SyncMeter(outcome.path)
-            try #require(meter.events.count == source.events, "flashes \(meter.flashes), beeps \(meter.beeps)")
-            for event in meter.events {
-                #expect(abs(event.offset - source.lag) <= 0.005, "\(event)")
-            }
-            let pictures = meter.events.map(\.picture)
-            for (step, wanted) in zip(zip(pictures.dropFirst(), pictures).map(-), source.steps) {
-                #expect(abs(step - wanted) < 0.001, "\(meter.events)")
-            }
-            if let first = source.first {
-                // An edit may begin inside a frame; then the grid decides which of the two frames is the first.
-                #expect(abs(pictures[0] - first) <= 0.5 / 30 + 0.001, "\(pictures[0])")
-            }
+        let outcome = try Engine.transcode(fixture: source.name, forceEncode: forceEncode)
+        try #require(outcome.error == nil, "\(outcome.error.debugDescription)")
+        let meter = try SyncMeter(outcome.path)
+        try #require(meter.events.count == source.events, "flashes \(meter.flashes), beeps \(meter.beeps)")
+        for event in meter.events {
+            #expect(abs(event.offset - source.lag) <= 0.005, "\(event)")
+        }
+        let pictures = meter.events.map(\.picture)
+        for (step, wanted) in zip(zip(pictures.dropFirst(), pictures).map(-), source.steps) {
+            #expect(abs(step - wanted) < 0.001, "\(meter.events)")
+        }
+        if let first = source.first {
+            // An edit may begin inside a frame; then the grid decides which of the two frames is the first.
+            #expect(abs(pictures[0] - first) <= 0.5 / 30 + 0.001, "\(pictures[0])")
         }
     }
 

@@ -33,26 +33,24 @@ struct TruncationTests {
 
     @Test("A source cut anywhere is refused, or was complete without what is missing", arguments: chosen)
     func cut(name: String) throws {
-        try KnownGaps.allow("cut \(name)") {
-            let bytes = try Fixture.bytes(name)
-            let whole = try Engine.run(MemorySource(bytes, name: name))
-            let complete = try #require(whole.report?.output?.durationSeconds, "\(whole.error.debugDescription)")
-            for count in Self.cuts(bytes.count) {
-                let (sink, report, error) = try Engine.run(MemorySource(Array(bytes[..<count]), name: name))
-                #expect(sink.faults == [], "cut at \(count)")
-                if let error {
-                    let codes: [MediaError.Code] = [
-                        .sourceTruncated, .sourceCorrupt, .unsupportedContainer, .noVideoStream,
-                    ]
-                    #expect(
-                        codes.contains(error.code) || error.code == .tooShort && count < bytes.count / 2,
-                        "at \(count): \(error)")
-                } else {
-                    let seconds = report?.output?.durationSeconds ?? 0
-                    #expect(
-                        abs(seconds - complete) <= max(0.5, complete / 100),
-                        "cut at \(count) of \(bytes.count): \(seconds) s")
-                }
+        let bytes = try Fixture.bytes(name)
+        let whole = try Engine.run(MemorySource(bytes, name: name))
+        let complete = try #require(whole.report?.output?.durationSeconds, "\(whole.error.debugDescription)")
+        for count in Self.cuts(bytes.count) {
+            let (sink, report, error) = try Engine.run(MemorySource(Array(bytes[..<count]), name: name))
+            #expect(sink.faults == [], "cut at \(count)")
+            if let error {
+                let codes: [MediaError.Code] = [
+                    .sourceTruncated, .sourceCorrupt, .unsupportedContainer, .noVideoStream,
+                ]
+                #expect(
+                    codes.contains(error.code) || error.code == .tooShort && count < bytes.count / 2,
+                    "at \(count): \(error)")
+            } else {
+                let seconds = report?.output?.durationSeconds ?? 0
+                #expect(
+                    abs(seconds - complete) <= max(0.5, complete / 100),
+                    "cut at \(count) of \(bytes.count): \(seconds) s")
             }
         }
     }

@@ -74,6 +74,39 @@ struct SampleTable: Sendable {
         }
     }
 
+    /// Lists packets that were read one by one, in coding order. Their decode times are made from the order in which
+    /// they are shown: that always rises, which the containers' own don't.
+    ///
+    /// - Parameters:
+    ///   - times: when each is shown, in ticks; the earliest becomes 0.
+    ///   - keys: the packets that decode without an earlier one, ascending; `nil`: all.
+    ///   - lastDuration: how long the last one shown stays.
+    init(times: [Int64], sizes: [UInt32], keys: [Int]?, lastDuration: Int64) {
+        count = min(times.count, sizes.count)
+        self.sizes = sizes
+        syncSamples = keys
+        let shown = times.sorted()
+        for (index, time) in shown.enumerated() {
+            let following = index + 1 < shown.count ? shown[index + 1] : time &+ max(0, lastDuration)
+            guard let delta = UInt32(exactly: following &- time), let offset = Int32(exactly: times[index] &- time)
+            else {
+                isPlausible = false
+                return
+            }
+            if timeRuns.last?.delta == delta {
+                timeRuns[timeRuns.count - 1].count += 1
+            } else {
+                timeRuns.append(TimeRun(count: 1, delta: delta))
+            }
+            if compositionRuns.last?.offset == offset {
+                compositionRuns[compositionRuns.count - 1].count += 1
+            } else {
+                compositionRuns.append(CompositionRun(count: 1, offset: offset))
+            }
+        }
+        if compositionRuns.allSatisfy({ $0.offset == 0 }) { compositionRuns = [] }
+    }
+
     /// The sum of all sample durations in ticks of the media timescale, by `stts`; `UInt64.max` where it overflows.
     var duration: UInt64 {
         var sum: UInt64 = 0

@@ -1,0 +1,96 @@
+internal import CFFmpeg
+
+/// An H.264 stream's way through a transcode that copies it.
+///
+/// ```
+/// Packet ─▶ held against the list it was planned by ─▶ (foreign units out, BT.709 tags in) ─▶ times of the list ─▶ ready
+///             └─▶ CopyCheck
+/// ```
+///
+/// The times are the list's, not the packet's: what was judged is what is written.
+final class PictureCopy {
+    /// Index of the output's stream.
+    let streamIndex: Int
+    private let coded: MediaInfo.CodedVideo
+    private let filter: BitstreamFilter?
+    private let check: CopyCheck
+    private let base: Rational
+    /// In ticks, in coding order: when pictures are shown, and the same in order.
+    private let shown: [Int64]
+    private let sorted: [Int64]
+    /// How far decoding has to run ahead for every picture to be there when it is shown.
+    private let delay: Int64
+    private var keys: [Int].Iterator?
+    private var nextKey: Int?
+
+    /// Pictures taken, and those whose bytes can't be right.
+    private(set) var copied = 0
+    private(set) var damaged = 0
+    /// When the last picture so far ends, in seconds of the finished video.
+    private(set) var end = 0.0
+
+    init(_ coded: MediaInfo.CodedVideo, addsTags: Bool, _ probe: Probe, muxer: borrowing Muxer) throws {
+        self.coded = coded
+        let stream = probe.videoStream
+        filter = try BitstreamFilter(stream, removesForeignUnits: coded.hasForeignUnits, addsTags: addsTags)
+        check = try CopyCheck(stream, coded)
+        base = Rational(1, Int32(clamping: max(1, coded.timescale)))
+        let times = Array(coded.table.presentationTimes)
+        sorted = times.sorted()
+        let first = sorted.first ?? 0
+        shown = times.map { $0 - first }
+        delay = zip(sorted, times).reduce(0) { max($0, $1.0 - $1.1) }
+        keys = coded.table.syncSamples?.makeIterator()
+        nextKey = keys?.next()
+        guard let parameters = filter?.parameters ?? stream.pointer.pointee.codecpar else {
+            throw MediaError.outOfMemory
+        }
+        // The turn alone is kept of the source's matrix, not where or how large it shows the picture.
+        let orientation = probe.info.video.orientation
+        streamIndex = try muxer.add(
+            parameters, timeBase: base, displayMatrix: orientation == .upright ? nil : orientation.turningMatrix)
+    }
+
+    /// Makes a packet of the source one of the output.
+    func feed(_ packet: Packet) throws {
+        let index = copied
+        guard index < shown.count, packet.size == coded.table.size(of: index) else {
+            throw MediaError(
+                .sourceCorrupt, "picture \(index + 1) is not the one the index lists; fetch or export the video again")
+        }
+        copied += 1
+        let picture = packet.codedPicture(coded.sets.framing)
+        if packet.isCorrupt || !picture.isWhole {
+            damaged += 1
+            try Completeness.checkDamage("picture", (packets: shown.count, damaged: damaged))
+        }
+        if picture.parameterSets.contains(where: { $0[0] & 31 == 7 && !coded.sets.units.contains($0) }) {
+            throw MediaError(
+                .sourceCorrupt,
+                "the picture's parameters change in the middle, which the index doesn't tell; "
+                    + "export the video again or give --force-encode")
+        }
+        let isKey = nextKey == index || coded.table.syncSamples == nil
+        if nextKey == index { nextKey = keys?.next() }
+        try check.look(at: packet, isKey: isKey, isInstantRefresh: picture.isInstantRefresh)
+        try filter?.filter(packet)
+        let following = index + 1 < sorted.count ? sorted[index + 1] : nil
+        let duration = following.map { $0 - sorted[index] } ?? Int64(coded.table.timeRuns.last?.delta ?? 0)
+        packet.timeBase = base
+        packet.pts = Timestamp(shown[index], base)
+        packet.dts = Timestamp(sorted[index] - (sorted.first ?? 0) - delay, base)
+        packet.pointer.pointee.duration = duration
+        if isKey {
+            packet.pointer.pointee.flags |= AV_PKT_FLAG_KEY
+        } else {
+            packet.pointer.pointee.flags &= ~AV_PKT_FLAG_KEY
+        }
+        end = max(end, Double(sorted[index] - (sorted.first ?? 0) + duration) * base.value)
+    }
+
+    /// Ends the check.
+    func finish() throws { try check.finish() }
+
+    /// What the check found.
+    var checked: (packets: Int, damaged: Int) { check.damage }
+}

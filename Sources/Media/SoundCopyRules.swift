@@ -1,0 +1,72 @@
+extension CopyRules {
+    enum AudioVerdict: Equatable {
+        case copy(droppedPackets: Int)
+        case encode(reasons: [String])
+    }
+
+    /// Seconds the sound of a copy may be off: the contract's 5 ms with room for the picture's own rounding.
+    private static let syncTolerance = 0.004
+
+    /// What speaks against a copy before any packet has been listed.
+    static func form(_ audio: MediaInfo.Audio, _ profile: Profile) -> [String] {
+        guard audio.codec == "aac" else { return ["\(audio.codec) is not AAC"] }
+        var reasons: [String] = []
+        if !audio.isLowComplexity { reasons.append("not AAC-LC") }
+        if audio.sampleRate > profile.maximumSampleRate { reasons.append("\(audio.sampleRate) Hz") }
+        if audio.channels > 2 { reasons.append("\(audio.channels) channels") }
+        return reasons
+    }
+
+    /// Whether whole AAC packets give sound that is in sync and ends with the picture.
+    ///
+    /// - Parameters:
+    ///   - videoEnd: when the picture ends, in seconds of the finished video; infinite where that is not known yet.
+    ///   - frameSeconds: how long one picture stays.
+    static func audio(
+        _ audio: MediaInfo.Audio, videoEnd: Double, frameSeconds: Double, _ profile: Profile,
+        _ options: Transcode.Options
+    ) -> AudioVerdict {
+        if options.forceEncode { return .encode(reasons: ["encoding was asked for"]) }
+        var reasons = form(audio, profile)
+        if audio.codec != "aac" { return .encode(reasons: reasons) }
+        guard let coded = audio.samples, coded.table.count > 0 else {
+            return .encode(reasons: reasons + [audio.obstacle ?? "the container doesn't list every packet"])
+        }
+        if audio.isLowComplexity, !coded.config.isLowComplexity { reasons.append("not AAC-LC") }
+        if coded.config.samplesPerPacket != AudioEncoder.packetSamples { reasons.append("packets of 960 samples") }
+        if coded.config.sampleRate != audio.sampleRate || !(1...2).contains(coded.config.channelCount ?? 0) {
+            reasons.append("its description and its sound differ")
+        }
+        let seconds = Double(coded.table.duration) / Double(max(1, coded.timescale))
+        if Double(coded.table.totalBytes) * 8 / max(0.1, seconds) > Double(profile.maximumCopiedAudioBitrate) {
+            reasons.append("more than 140 kb/s")
+        }
+        guard audio.timeline.segments.count == 1, let segment = audio.timeline.segments.first else {
+            return .encode(reasons: reasons + ["the edit list cuts the sound"])
+        }
+        // Where on the finished video's clock each packet would be heard.
+        let shift = segment.presentationStart - (segment.mediaStart.isFinite ? segment.mediaStart : 0) + coded.origin
+        let scale = Double(max(1, coded.timescale))
+        let packet = Double(AudioEncoder.packetSamples) / Double(max(1, audio.sampleRate))
+        var dropped = 0
+        var isEven = coded.table.compositionRuns.isEmpty
+        for (index, ticks) in coded.table.decodeTimes.enumerated() {
+            let start = shift + Double(ticks) / scale
+            if start < -packet / 2 {
+                dropped = index + 1
+            } else if start < videoEnd, abs(start - Double(index - dropped) * packet) > syncTolerance {
+                if index == dropped { reasons.append("whole packets can't bring the sound into sync") }
+                isEven = false
+                break
+            }
+        }
+        if segment.presentationStart > syncTolerance && segment.mediaStart.isFinite {
+            reasons.append("silence has to come first")
+        }
+        if !isEven { reasons.append("packets are not evenly spaced") }
+        let end = min(Double(coded.table.count - dropped) * packet, audio.timeline.end ?? .infinity)
+        if end < videoEnd - frameSeconds { reasons.append("ends before the picture") }
+        if end > videoEnd + 0.5 { reasons.append("outlasts the picture") }
+        return reasons.isEmpty ? .copy(droppedPackets: dropped) : .encode(reasons: reasons)
+    }
+}

@@ -1,0 +1,92 @@
+import Testing
+
+@testable import Media
+
+@Suite("Coded pictures")
+struct CodedPictureTests {
+    /// An IDR slice that begins a picture, and a later one of an ordinary picture that does too.
+    static let refresh: [UInt8] = [0x65, 0x88, 0x84, 0x21]
+    static let ordinary: [UInt8] = [0x41, 0x9A, 0x24, 0x6C]
+    static let delimiter: [UInt8] = [0x09, 0xF0]
+    static let sequence: [UInt8] = [0x67, 0x64, 0x00, 0x0D]
+
+    static func prefixed(_ units: [[UInt8]]) -> [UInt8] {
+        units.flatMap { [0, 0, UInt8($0.count >> 8), UInt8($0.count & 255)] + $0 }
+    }
+
+    static func picture(_ bytes: [UInt8], _ framing: CodedPicture.Framing) -> CodedPicture {
+        bytes.withUnsafeBufferPointer { CodedPicture($0, framing) }
+    }
+
+    @Test("Units behind lengths and behind start codes are the same units")
+    func framings() {
+        let units = [Self.delimiter, Self.sequence, Self.refresh]
+        let coded = [0, 0, 0, 1] + Self.delimiter + [0, 0, 1] + Self.sequence + [0, 0, 0, 1] + Self.refresh
+        for picture in [
+            Self.picture(Self.prefixed(units), .lengths(4)), Self.picture(coded, .startCodes),
+            Self.picture(coded + [0, 0], .startCodes),
+        ] {
+            #expect(picture.isWhole && picture.isInstantRefresh && picture.hasForeignUnits)
+            #expect(picture.parameterSets == [Self.sequence])
+        }
+        let plain = Self.picture(Self.prefixed([Self.ordinary]), .lengths(4))
+        #expect(plain.isWhole && !plain.isInstantRefresh && !plain.hasForeignUnits)
+    }
+
+    static let damaged: [(what: String, bytes: [UInt8])] = [
+        ("nothing", []),
+        ("a length beyond the end", [0, 0, 0, 9] + ordinary),
+        ("a length of 0", [0, 0, 0, 0] + prefixed([ordinary])),
+        ("half a length", prefixed([ordinary]) + [0, 0]),
+        ("the forbidden bit", prefixed([[0xC1, 0x9A, 0x24]])),
+        ("no first macroblock", prefixed([[0x41, 0x4A, 0x24]])),
+        ("no slice", prefixed([sequence])),
+        ("a hole", prefixed([ordinary + [0, 0, 0, 0, 7]])),
+        ("a start code inside a unit", prefixed([ordinary + [0, 0, 1, 7]])),
+        ("a hole up to the end", prefixed([ordinary + [UInt8](repeating: 0, count: 65)])),
+    ]
+
+    @Test("What no encoder writes is damage", arguments: damaged.indices)
+    func damage(index: Int) {
+        #expect(!Self.picture(Self.damaged[index].bytes, .lengths(4)).isWhole, "\(Self.damaged[index].what)")
+    }
+
+    @Test("Escaped bytes and filling behind a unit are no damage")
+    func legal() {
+        #expect(Self.picture(Self.prefixed([Self.ordinary + [0, 0, 3, 1, 9]]), .lengths(4)).isWhole)
+        #expect(Self.picture(Self.prefixed([Self.ordinary + [0, 0, 0, 0]]), .lengths(4)).isWhole)
+        #expect(Self.picture([3] + Self.ordinary.prefix(3), .lengths(1)).isWhole)
+        #expect(!Self.picture(Self.ordinary, .startCodes).isWhole)
+    }
+
+    @Test("Headers of AAC packets are read, and what MP4 can't hold is refused")
+    func adts() {
+        // AAC-LC, 48 kHz, stereo, 235 bytes; as ffmpeg writes it.
+        let header: [UInt8] = [0xFF, 0xF1, 0x4C, 0x80, 0x1D, 0x7F, 0xFC]
+        let read = ADTSHeader(header)
+        #expect(read?.size == 7 && read?.packetSize == 235)
+        #expect(read?.configuration == [0x11, 0x90])
+        #expect(AudioSpecificConfig(read?.configuration ?? [])?.sampleRate == 48000)
+        #expect(ADTSHeader([0xFF, 0xF0] + header.dropFirst(2) + [0, 0])?.size == 9)
+        #expect(ADTSHeader(header.dropLast(1)) == nil)
+        #expect(ADTSHeader([0xFF, 0xE1] + header.dropFirst(2)) == nil)
+        // No channel count of its own; two blocks in a packet; a packet shorter than its header.
+        #expect(ADTSHeader([0xFF, 0xF1, 0x4C, 0x00] + header.dropFirst(4)) == nil)
+        #expect(ADTSHeader(header.dropLast(1) + [0xFD]) == nil)
+        #expect(ADTSHeader([0xFF, 0xF1, 0x4C, 0x80, 0x00, 0x7F, 0xFC]) == nil)
+    }
+
+    @Test("Packets read one by one make the table an index would have")
+    func table() {
+        // Shown 0 2 1 3 in coding order, a pause behind the third.
+        let table = SampleTable(
+            times: [1000, 1200, 1100, 1500], sizes: [9, 8, 7, 6], keys: [0], lastDuration: 100)
+        #expect(table.isPlausible && table.count == 4 && table.totalBytes == 30)
+        #expect(Array(table.presentationTimes) == [0, 200, 100, 500])
+        #expect(Array(table.decodeTimes) == [0, 100, 200, 500])
+        #expect(table.duration == 600)
+        #expect(table.syncSamples == [0])
+        #expect(!SampleTable(times: [0, 1 << 40], sizes: [1, 1], keys: nil, lastDuration: 1).isPlausible)
+        #expect(SampleTable(times: [5, 6], sizes: [1, 1], keys: nil, lastDuration: 1).compositionRuns.isEmpty)
+    }
+}
