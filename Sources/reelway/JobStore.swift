@@ -1,0 +1,228 @@
+import Postgres
+import Synchronization
+
+/// The videos in the database, and the only place that speaks SQL about them. The files JobStore*.swift are one by concern:
+///
+///     JobStore          what a worker does: claim, heartbeat, progress, complete, fail, release
+///     JobStoreRequests  what others ask for: trigger, expedite, reset, cancel, backfill
+///     JobStoreStatus    what there is to see
+///     JobStoreObjects   what lies in the object store
+///     JobStoreSecrets   secrets that change by themselves
+///
+/// Each call is one short statement, so that a transaction pooler may lie between, and any number of programs share the
+/// table. The times are the database's. Which fields a state has is the row trigger's business (Migrations/0003); which
+/// states an event changes is `JobState.after`'s. Every call throws `PostgresError`, or `CancellationError`.
+final class JobStore: Sendable {
+    let database: Database
+    let policy: RetryPolicy
+    let triggers: TriggerBatches
+    private let knownTable = Mutex<VideoTable?>(nil)
+
+    /// Makes a store; the table is looked at when it is first needed.
+    init(_ database: Database, policy: RetryPolicy = RetryPolicy()) {
+        self.database = database
+        self.policy = policy
+        triggers = TriggerBatches(database)
+    }
+
+    /// What the application's table looks like.
+    ///
+    /// - Throws: `PostgresError` of kind `rejected` where it is absent or not migrated.
+    func table() async throws -> VideoTable {
+        if let table = knownTable.withLock({ $0 }) { return table }
+        let table = try await VideoTable(in: database)
+        knownTable.withLock { $0 = table }
+        return table
+    }
+
+    /// Takes the video that has waited longest: one that is due, or one whose worker's lease ran out.
+    ///
+    /// - Parameters:
+    ///   - owner: who takes it; unlike any other worker's name.
+    ///   - lease: seconds until it may be taken by another, unless renewed.
+    /// - Returns: nil when there is nothing to do now.
+    func claim(owner: String, lease: Double) async throws -> Job? {
+        let table = try await table()
+        let answer = try await database.query(
+            """
+            with used_up as (
+                select id from product_videos
+                where \(JobState.leaseExpired) and social_ready_attempts >= $3::int
+                order by social_ready_lease_until limit 100 for update skip locked
+            ), given_up as (
+                update product_videos v set
+                    social_ready_status = 'failed',
+                    social_ready_error = $4 || ' (' || v.social_ready_attempts || ' attempts)'
+                from used_up where v.id = used_up.id
+            ), expired as (
+                select id from product_videos
+                where \(JobState.leaseExpired) and social_ready_attempts < $3::int
+                order by social_ready_lease_until limit 1 for update skip locked
+            ), due as (
+                select id from product_videos
+                where social_ready_status = 'pending' and social_ready_next_attempt_at <= now()
+                order by social_ready_next_attempt_at limit 1 - (select count(*) from expired) for update skip locked
+            ), taken as (
+                select id from expired union all select id from due
+            )
+            update product_videos v set
+                social_ready_status = 'processing', social_ready_lease_owner = $1,
+                social_ready_lease_until = now() + make_interval(secs => $2::float8),
+                social_ready_fence = v.social_ready_fence + 1, social_ready_attempts = v.social_ready_attempts + 1,
+                social_ready_progress = 0, social_ready_stage = 'probing',
+                social_ready_url = null, social_ready_at = null, social_ready_error = null, social_ready_report = null
+            from taken where v.id = taken.id
+            returning v.id::text as id, v.onedrive_file_id::text as file_id, \(table.optional("onedrive_drive_id")) as drive_id,
+                \(table.optional("filename")) as filename, v.social_ready_attempts as attempt, v.social_ready_fence as fence
+            """,
+            owner, lease, policy.attempts, JobStore.usedUp)
+        return try answer.rows.first.map { row in
+            Job(
+                videoID: try row.decode(String.self, "id"), fileID: try row.decode(String.self, "file_id"),
+                driveID: row["drive_id"], filename: row["filename"],
+                attempt: try row.decode(Int.self, "attempt"), owner: owner, fence: try row.decode(Int64.self, "fence"))
+        }
+    }
+
+    /// Says that the worker lives.
+    ///
+    /// - Returns: false when the video isn't this worker's any more: its lease ran out and another has it, someone cancelled
+    ///   it or set it back, or the row is gone. Stop then, and store nothing.
+    func heartbeat(_ job: Job, lease: Double) async throws -> Bool {
+        try await write(
+            job, "social_ready_lease_until = now() + make_interval(secs => $4::float8)", lease)
+    }
+
+    /// Says how far the worker is; never less than it said before. At most once a second, since each tells all that listen.
+    ///
+    /// - Parameters:
+    ///   - stage: `probing`, `downloading`, `transcoding`, `uploading` or `verifying`.
+    ///   - fraction: of the whole, 0 to 1.
+    /// - Returns: false when the video isn't this worker's any more, as for `heartbeat`.
+    func progress(_ job: Job, stage: String, fraction: Double) async throws -> Bool {
+        let fraction = fraction.isFinite ? min(max(fraction, 0), 1) : 0
+        return try await write(
+            job, "social_ready_stage = $4, social_ready_progress = greatest(v.social_ready_progress, $5::real)", stage, fraction)
+    }
+
+    /// Says that the object is stored and may be seen by all. To be repeated until it doesn't throw: the answer to a
+    /// repeated call is that of the first.
+    ///
+    /// - Parameters:
+    ///   - url: where it is.
+    ///   - report: JSON, as CONTRACT section 4 has it; left out when PostgreSQL can't store it.
+    /// - Returns: false when the video isn't this worker's any more.
+    func complete(_ job: Job, url: String, report: String?) async throws -> Bool {
+        let id = try await table().cast("$1")
+        let sql = """
+            with done as (
+                update product_videos v set
+                    social_ready_status = 'ready', social_ready_url = $4, social_ready_at = now(),
+                    social_ready_report = $5::jsonb
+                where \(Self.isOurs(id))
+                returning 1
+            ), kept as (
+                update reelway_objects set finished = true, upload_id = null
+                where video_id = $1 and fence = $3::bigint and exists (select from done)
+            )
+            select exists (select from done) or exists (
+                select from product_videos
+                where id = \(id) and social_ready_fence = $3::bigint and social_ready_status = 'ready'
+                    and social_ready_url = $4) as is_done
+            """
+        do {
+            return try await database.query(sql, job.videoID, job.owner, job.fence, url, report).rows.first?["is_done"] == "t"
+        } catch let error as PostgresError {
+            // jsonb refuses what JSON allows, \u0000 for one. The video counts for more than its report.
+            guard case .rejected(let sqlState) = error.kind, sqlState.hasPrefix("22"), report != nil else { throw error }
+            return try await complete(job, url: url, report: nil)
+        }
+    }
+
+    /// What became of a video whose attempt failed.
+    enum Failure: Sendable, Equatable {
+        /// It is tried again after so many seconds.
+        case retried(after: Double)
+        /// It is given up.
+        case final
+        /// It isn't this worker's any more, and nothing was written.
+        case lost
+    }
+
+    /// Says that the attempt failed: the video is tried again after a pause, or given up.
+    ///
+    /// - Parameters:
+    ///   - code: why.
+    ///   - message: one sentence without anything secret; stored as `code: message`.
+    ///   - retryAfter: seconds a service asked to be left alone for.
+    ///   - report: JSON; kept when the video is given up.
+    @discardableResult
+    func fail(
+        _ job: Job, _ code: ErrorCode, _ message: String, retryAfter: Double? = nil, report: String? = nil
+    ) async throws -> Failure {
+        let error = Self.errorText(code, message)
+        switch JobState.processing.after(.failed(code), attempt: job.attempt, of: policy.attempts) {
+        case .pending:
+            let delay = policy.delay(
+                afterAttempt: job.attempt, retryAfter: retryAfter, random: .random(in: 0..<1))
+            let isOurs = try await write(
+                job,
+                """
+                social_ready_status = 'pending', social_ready_lease_owner = null, social_ready_error = $4,
+                social_ready_next_attempt_at = now() + make_interval(secs => $5::float8)
+                """, error, delay)
+            return isOurs ? .retried(after: delay) : .lost
+        default:
+            let tries = code.isTransient ? " (\(job.attempt) attempts)" : ""
+            let sets = "social_ready_status = 'failed', social_ready_error = $4, social_ready_report = $5::jsonb"
+            do {
+                return try await write(job, sets, error + tries, report) ? .final : .lost
+            } catch let refusal as PostgresError {
+                guard case .rejected(let sqlState) = refusal.kind, sqlState.hasPrefix("22"), report != nil else { throw refusal }
+                return try await fail(job, code, message)
+            }
+        }
+    }
+
+    /// Puts the video back for another worker at once, as if it had not been taken.
+    ///
+    /// - Returns: false when the video isn't this worker's any more.
+    @discardableResult
+    func release(_ job: Job) async throws -> Bool {
+        try await write(
+            job,
+            """
+            social_ready_status = 'pending', social_ready_lease_owner = null, social_ready_next_attempt_at = now(),
+            social_ready_attempts = greatest(v.social_ready_attempts - 1, 0)
+            """)
+    }
+
+    /// Changes the row while it is the worker's. Parameters of `sets` start at `$4`.
+    private func write(_ job: Job, _ sets: String, _ parameters: (any PostgresEncodable)?...) async throws -> Bool {
+        let id = try await table().cast("$1")
+        let sql = "update product_videos v set \(sets) where \(Self.isOurs(id))"
+        return try await database.query(sql, values: [job.videoID, job.owner, job.fence] + parameters).count > 0
+    }
+
+    /// The fence: the condition of every write of a worker. `$1` to `$3` are the video, the owner and the fence.
+    private static func isOurs(_ id: String) -> String {
+        """
+        v.id = \(id) and v.social_ready_status = 'processing' and v.social_ready_lease_owner = $2
+        and v.social_ready_fence = $3::bigint
+        """
+    }
+
+    /// `code: sentence`, on one line and of a length that a page can show.
+    private static func errorText(_ code: ErrorCode, _ message: String) -> String {
+        let line = message.replacing("\0", with: "").split(whereSeparator: \.isNewline).joined(separator: " ")
+        return "\(code.rawValue): \(line.prefix(1000))"
+    }
+
+    private static let usedUp = errorText(
+        .internal, "the worker died or hung each time it had this video; look at its log, then retry the video")
+}
+
+extension JobState {
+    /// The condition for a video whose worker's lease ran out.
+    fileprivate static let leaseExpired = "social_ready_status = 'processing' and social_ready_lease_until < now()"
+}

@@ -1,0 +1,69 @@
+import Foundation
+import Postgres
+
+/// Secrets that change by themselves, such as a refresh token that each use replaces.
+extension JobStore {
+    /// The value stored under a name; nil where there is none yet.
+    func secret(_ name: String) async throws -> String? {
+        try await database.query("select value from reelway_secrets where name = $1", name).rows.first?["value"]
+    }
+
+    /// Replaces a secret, alone among all programs that use the database.
+    ///
+    /// - Parameters:
+    ///   - name: what it is called. One that begins as a setting should carry a hash of that setting, so that a new setting
+    ///     isn't overruled by what became of the old.
+    ///   - lease: seconds after which another may try, should this program die meanwhile.
+    ///   - patience: seconds to wait for the turn.
+    ///   - replace: is given the value stored, nil where there is none yet, and returns the one to store.
+    /// - Returns: what `replace` returned.
+    /// - Throws: what `replace` threw, the stored value is kept then; `PostgresError` of kind `unavailable` when the turn
+    ///   never came.
+    func replaceSecret(
+        _ name: String, lease: Double = 60, patience: Double = 90, _ replace: @Sendable (String?) async throws -> String
+    ) async throws -> String {
+        let owner = UUID().uuidString
+        let deadline = ContinuousClock.now + .seconds(patience)
+        while true {
+            let answer = try await database.query(
+                """
+                insert into reelway_secrets as s (name, lease_owner, lease_until)
+                values ($1, $2, now() + make_interval(secs => $3::float8))
+                on conflict (name) do update set lease_owner = excluded.lease_owner, lease_until = excluded.lease_until
+                where s.lease_until is null or s.lease_until < now()
+                returning value
+                """, name, owner, lease)
+            if let row = answer.rows.first {
+                let value: String
+                do {
+                    value = try await replace(row["value"])
+                } catch {
+                    // A program that is told to stop still gives the turn away; if it can't, the lease ends by itself.
+                    await Task { try? await endTurn(name, owner) }.value
+                    throw error
+                }
+                // The old value may be spent already, so the new one is stored even if someone cancels now.
+                try await Task { try await store(name, value, owner) }.value
+                return value
+            }
+            guard ContinuousClock.now < deadline else {
+                throw PostgresError(.unavailable, "another worker has been renewing the token for too long")
+            }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    private func store(_ name: String, _ value: String, _ owner: String) async throws {
+        try await database.query(
+            """
+            update reelway_secrets set value = $3, updated_at = now(), lease_owner = null, lease_until = null
+            where name = $1 and lease_owner = $2
+            """, name, owner, value)
+    }
+
+    private func endTurn(_ name: String, _ owner: String) async throws {
+        try await database.query(
+            "update reelway_secrets set lease_owner = null, lease_until = null where name = $1 and lease_owner = $2", name,
+            owner)
+    }
+}
