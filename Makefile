@@ -2,9 +2,9 @@
 .PHONY: help demo test build release lint format fixtures packages services leaks fuzz bench sanitize clean
 
 PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
-	libcurl4-openssl-dev libpq-dev ffmpeg curl python3 python3-pip
+	libcurl4-openssl-dev libpq-dev postgresql postgresql-client pgbouncer ffmpeg curl python3 python3-pip
 # What the tests talk to, each started by Tests/services/NAME.sh.
-SERVICES = seaweedfs tus
+SERVICES = seaweedfs tus postgres pgbouncer
 SEED = 1
 COUNT = 5000
 DEMO = fixtures/camera/treadmill-portrait-60fps.mp4

@@ -127,7 +127,7 @@ let package = Package(
         .testTarget(
             name: "ReelwayTests",
             dependencies: [
-                "reelway", "OneDriveSandbox", "LoopbackHTTP", "StorageFaults",
+                "reelway", "Postgres", "OneDriveSandbox", "LoopbackHTTP", "StorageFaults",
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ], swiftSettings: strict),
     ],

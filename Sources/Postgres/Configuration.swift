@@ -59,7 +59,8 @@ public struct Configuration: Sendable {
 
     /// A text of libpq on one line, without anything secret.
     func redacted(_ text: String) -> String {
-        var line = text.split(whereSeparator: \.isNewline).map { $0.trimming(while: \.isWhitespace) }.joined(separator: " ")
+        var line = text.split(whereSeparator: \.isNewline).map { $0.trimming(while: \.isWhitespace) }.joined(
+            separator: " ")
         for secret in secrets { line = line.replacing(secret, with: "***") }
         return line
     }

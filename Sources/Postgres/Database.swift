@@ -65,7 +65,8 @@ public actor Database {
             } catch {
                 // A session that can't roll back is closed, which does it. The deadline may be what ended the body, and a
                 // cancelled task still has to clean up.
-                await Task { _ = try? await connection.runInTransaction("rollback", [], until: .now + .seconds(2)) }.value
+                await Task { _ = try? await connection.runInTransaction("rollback", [], until: .now + .seconds(2)) }
+                    .value
                 throw error
             }
             let answer = try await connection.runInTransaction("commit", [], until: deadline)
@@ -86,7 +87,8 @@ public actor Database {
         for connection in connections { await connection.close() }
     }
 
-    private static let closed = PostgresError(.unavailable, "the database's connections were closed: the program is ending")
+    private static let closed = PostgresError(
+        .unavailable, "the database's connections were closed: the program is ending")
 
     private nonisolated func withConnection<Value: Sendable>(
         _ timeout: Duration?,

@@ -52,7 +52,8 @@ private struct Listener {
                     for notification in received { continuation.yield(.notification(notification)) }
                     // In a transaction of its own it would connect again, and to a session that listens to nothing.
                     if received.isEmpty {
-                        _ = try await connection.runInTransaction("select 1", [], until: .now + configuration.connectTimeout)
+                        _ = try await connection.runInTransaction(
+                            "select 1", [], until: .now + configuration.connectTimeout)
                     }
                 }
             } catch let error as PostgresError {

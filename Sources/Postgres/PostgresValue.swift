@@ -13,17 +13,23 @@ public protocol PostgresDecodable: Sendable {
 }
 
 extension String: PostgresEncodable, PostgresDecodable {
+    /// The text the server reads.
     public var postgresText: String { self }
+    /// Reads the text the server wrote.
     public init?(postgresText: String) { self = postgresText }
 }
 
 extension Int: PostgresEncodable, PostgresDecodable {
+    /// The text the server reads.
     public var postgresText: String { String(self) }
+    /// Reads the text the server wrote.
     public init?(postgresText: String) { self.init(postgresText) }
 }
 
 extension Int64: PostgresEncodable, PostgresDecodable {
+    /// The text the server reads.
     public var postgresText: String { String(self) }
+    /// Reads the text the server wrote.
     public init?(postgresText: String) { self.init(postgresText) }
 }
 
@@ -32,11 +38,14 @@ extension Double: PostgresEncodable, PostgresDecodable {
     public var postgresText: String {
         isNaN ? "NaN" : isInfinite ? (self < 0 ? "-Infinity" : "Infinity") : String(self)
     }
+    /// Reads the text the server wrote.
     public init?(postgresText: String) { self.init(postgresText) }
 }
 
 extension Bool: PostgresEncodable, PostgresDecodable {
+    /// The text the server reads.
     public var postgresText: String { self ? "t" : "f" }
+    /// Reads the text the server wrote.
     public init?(postgresText: String) {
         switch postgresText {
         case "t": self = true
@@ -49,11 +58,12 @@ extension Bool: PostgresEncodable, PostgresDecodable {
 extension UUID: PostgresEncodable, PostgresDecodable {
     /// PostgreSQL's own spelling: small letters.
     public var postgresText: String { uuidString.lowercased() }
+    /// Reads the text the server wrote.
     public init?(postgresText: String) { self.init(uuidString: postgresText) }
 }
 
-/// An array literal, each element quoted: `{"a","b"}`.
 extension [String]: PostgresEncodable {
+    /// An array literal, each element quoted: `{"a","b"}`.
     public var postgresText: String {
         let elements = map { element in
             "\"" + element.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""

@@ -42,9 +42,21 @@ final class JobStore: Sendable {
     ///   - lease: seconds until it may be taken by another, unless renewed.
     /// - Returns: nil when there is nothing to do now.
     func claim(owner: String, lease: Double) async throws -> Job? {
-        let table = try await table()
         let answer = try await database.query(
-            """
+            try await claimStatement(), owner, lease, policy.attempts, Self.usedUp)
+        return try answer.rows.first.map { row in
+            Job(
+                videoID: try row.decode(String.self, "id"), fileID: try row.decode(String.self, "file_id"),
+                driveID: row["drive_id"], filename: row["filename"],
+                attempt: try row.decode(Int.self, "attempt"), owner: owner, fence: try row.decode(Int64.self, "fence"))
+        }
+    }
+
+    /// Gives up what has no attempts left, and takes one video; `$1` to `$4` are the owner, the lease, the attempts there
+    /// may be, and what is said of those that were given up.
+    func claimStatement() async throws -> String {
+        let table = try await table()
+        return """
             with used_up as (
                 select id from product_videos
                 where \(JobState.leaseExpired) and social_ready_attempts >= $3::int
@@ -61,9 +73,9 @@ final class JobStore: Sendable {
             ), due as (
                 select id from product_videos
                 where social_ready_status = 'pending' and social_ready_next_attempt_at <= now()
-                order by social_ready_next_attempt_at limit 1 - (select count(*) from expired) for update skip locked
+                order by social_ready_next_attempt_at limit 1 for update skip locked
             ), taken as (
-                select id from expired union all select id from due
+                select id from expired union all select id from due limit 1
             )
             update product_videos v set
                 social_ready_status = 'processing', social_ready_lease_owner = $1,
@@ -74,14 +86,7 @@ final class JobStore: Sendable {
             from taken where v.id = taken.id
             returning v.id::text as id, v.onedrive_file_id::text as file_id, \(table.optional("onedrive_drive_id")) as drive_id,
                 \(table.optional("filename")) as filename, v.social_ready_attempts as attempt, v.social_ready_fence as fence
-            """,
-            owner, lease, policy.attempts, JobStore.usedUp)
-        return try answer.rows.first.map { row in
-            Job(
-                videoID: try row.decode(String.self, "id"), fileID: try row.decode(String.self, "file_id"),
-                driveID: row["drive_id"], filename: row["filename"],
-                attempt: try row.decode(Int.self, "attempt"), owner: owner, fence: try row.decode(Int64.self, "fence"))
-        }
+            """
     }
 
     /// Says that the worker lives.
@@ -102,7 +107,8 @@ final class JobStore: Sendable {
     func progress(_ job: Job, stage: String, fraction: Double) async throws -> Bool {
         let fraction = fraction.isFinite ? min(max(fraction, 0), 1) : 0
         return try await write(
-            job, "social_ready_stage = $4, social_ready_progress = greatest(v.social_ready_progress, $5::real)", stage, fraction)
+            job, "social_ready_stage = $4, social_ready_progress = greatest(v.social_ready_progress, $5::real)", stage,
+            fraction)
     }
 
     /// Says that the object is stored and may be seen by all. To be repeated until it doesn't throw: the answer to a
@@ -131,10 +137,13 @@ final class JobStore: Sendable {
                     and social_ready_url = $4) as is_done
             """
         do {
-            return try await database.query(sql, job.videoID, job.owner, job.fence, url, report).rows.first?["is_done"] == "t"
+            return try await database.query(sql, job.videoID, job.owner, job.fence, url, report).rows.first?["is_done"]
+                == "t"
         } catch let error as PostgresError {
             // jsonb refuses what JSON allows, \u0000 for one. The video counts for more than its report.
-            guard case .rejected(let sqlState) = error.kind, sqlState.hasPrefix("22"), report != nil else { throw error }
+            guard case .rejected(let sqlState) = error.kind, sqlState.hasPrefix("22"), report != nil else {
+                throw error
+            }
             return try await complete(job, url: url, report: nil)
         }
     }
@@ -178,7 +187,9 @@ final class JobStore: Sendable {
             do {
                 return try await write(job, sets, error + tries, report) ? .final : .lost
             } catch let refusal as PostgresError {
-                guard case .rejected(let sqlState) = refusal.kind, sqlState.hasPrefix("22"), report != nil else { throw refusal }
+                guard case .rejected(let sqlState) = refusal.kind, sqlState.hasPrefix("22"), report != nil else {
+                    throw refusal
+                }
                 return try await fail(job, code, message)
             }
         }

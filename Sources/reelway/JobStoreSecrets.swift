@@ -63,7 +63,8 @@ extension JobStore {
 
     private func endTurn(_ name: String, _ owner: String) async throws {
         try await database.query(
-            "update reelway_secrets set lease_owner = null, lease_until = null where name = $1 and lease_owner = $2", name,
+            "update reelway_secrets set lease_owner = null, lease_until = null where name = $1 and lease_owner = $2",
+            name,
             owner)
     }
 }

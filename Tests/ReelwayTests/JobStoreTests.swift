@@ -1,0 +1,252 @@
+import Foundation
+import Postgres
+import Testing
+
+@testable import reelway
+
+/// What a worker does to a video, on a real server, straight and through a transaction pooler.
+@Suite(.enabled(if: TestDatabase.isThere && TestDatabase.hasPooler))
+struct JobStoreTests {
+    @Test(arguments: TestDatabase.Way.allCases)
+    func `an inserted video is claimed, reports progress and becomes ready`(way: TestDatabase.Way) async throws {
+        try await TestDatabase.withStore(way) { test, store in
+            let id = try await test.insertVideo("item-1", name: "clip.mov")
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            #expect(
+                job
+                    == Job(
+                        videoID: id, fileID: "item-1", driveID: nil, filename: "clip.mov", attempt: 1, owner: "a",
+                        fence: 1))
+            #expect(try await store.claim(owner: "b", lease: 60) == nil)
+            #expect(try await store.heartbeat(job, lease: 60))
+            #expect(try await store.progress(job, stage: "transcoding", fraction: 0.5))
+            var status = try #require(try await store.status(id))
+            #expect(
+                status.state == .processing && status.progress == 0.5 && status.stage == "transcoding" && status.isAsked
+            )
+            #expect(try await store.progress(job, stage: "uploading", fraction: 0.25))
+            #expect(try await store.status(id)?.progress == 0.5)
+            #expect(try await store.uploadStarted(job, key: "\(id)/k.mp4", uploadID: "u"))
+            #expect(try await store.complete(job, url: "https://x/\(id)/k.mp4", report: #"{"ok":true}"#))
+            status = try #require(try await store.status(id))
+            #expect(status.state == .ready && status.url == "https://x/\(id)/k.mp4" && status.progress == 1)
+            #expect(status.stage == nil && status.error == nil && !status.isAsked)
+            let row = try #require(try await test.row(id))
+            #expect(row["social_ready_at"] != nil && row["social_ready_lease_owner"] == nil)
+            #expect(row["social_ready_next_attempt_at"] == nil && row["social_ready_report"] == #"{"ok": true}"#)
+            // The answer was lost on its way and the worker asks again.
+            #expect(try await store.complete(job, url: "https://x/\(id)/k.mp4", report: nil))
+            #expect(try await store.leftovers().isEmpty)
+        }
+    }
+
+    @Test func `no two of twenty workers claim one of fifty videos`() async throws {
+        try await TestDatabase.withStore(connections: 20) { test, store in
+            try await test.database.query(
+                "insert into product_videos (onedrive_file_id) select 'item' || n from generate_series(1, 50) n")
+            let claimed = try await withThrowingTaskGroup(of: [String].self) { group in
+                for worker in 0..<20 {
+                    group.addTask {
+                        var mine: [String] = []
+                        while let job = try await store.claim(owner: "w\(worker)", lease: 60) {
+                            mine.append(job.videoID)
+                        }
+                        return mine
+                    }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            // A worker may find the only free row held for an instant, and stop: then the rest is still there for the next.
+            var all = claimed
+            while let job = try await store.claim(owner: "last", lease: 60) { all.append(job.videoID) }
+            #expect(all.count == 50 && Set(all).count == 50)
+        }
+    }
+
+    @Test func `a worker whose lease went to another can change nothing`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            let late = try #require(try await store.claim(owner: "a", lease: 60))
+            try await test.expireLease(id)
+            let next = try #require(try await store.claim(owner: "b", lease: 60))
+            #expect(next.videoID == id && next.attempt == 2 && next.fence == 2)
+            #expect(try await !store.heartbeat(late, lease: 60))
+            #expect(try await !store.progress(late, stage: "uploading", fraction: 1))
+            #expect(try await !store.uploadStarted(late, key: "k", uploadID: "u"))
+            #expect(try await !store.complete(late, url: "https://late", report: nil))
+            #expect(try await store.fail(late, .sourceCorrupt, "late") == .lost)
+            #expect(try await !store.release(late))
+            #expect(try await store.status(id)?.progress == 0)
+            #expect(try await store.complete(next, url: "https://next", report: nil))
+            #expect(try await !store.complete(late, url: "https://late", report: nil))
+            #expect(try await store.status(id)?.url == "https://next")
+        }
+    }
+
+    @Test func `the same owner's lease of before is another's, too`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            let first = try #require(try await store.claim(owner: "a", lease: 60))
+            try await test.expireLease(id)
+            let second = try #require(try await store.claim(owner: "a", lease: 60))
+            #expect(try await !store.heartbeat(first, lease: 60))
+            #expect(try await store.heartbeat(second, lease: 60))
+        }
+    }
+
+    @Test func `a lease that ran out but that nobody took is still its worker's`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            try await test.expireLease(id)
+            #expect(try await store.heartbeat(job, lease: 60))
+            #expect(try await store.claim(owner: "b", lease: 60) == nil)
+        }
+    }
+
+    @Test func `a video that kills its worker each time ends failed`() async throws {
+        try await TestDatabase.withStore(policy: RetryPolicy(attempts: 3)) { test, store in
+            let id = try await test.insertVideo()
+            for attempt in 1...3 {
+                #expect(try await store.claim(owner: "a", lease: 60)?.attempt == attempt)
+                try await test.expireLease(id)
+            }
+            #expect(try await store.claim(owner: "a", lease: 60) == nil)
+            let status = try #require(try await store.status(id))
+            #expect(status.state == .failed)
+            #expect(
+                status.error
+                    == "internal: the worker died or hung each time it had this video; look at its log, then retry the video (3 attempts)"
+            )
+        }
+    }
+
+    @Test func `a passing failure rests and comes back, the last one is final`() async throws {
+        try await TestDatabase.withStore(policy: RetryPolicy(attempts: 2, base: 60)) { test, store in
+            let id = try await test.insertVideo()
+            let first = try #require(try await store.claim(owner: "a", lease: 60))
+            let failure = try await store.fail(first, .sourceUnavailable, "OneDrive is away\nfor now")
+            guard case .retried(let after) = failure else {
+                Issue.record("not retried: \(failure)")
+                return
+            }
+            #expect((30...60).contains(after))
+            let status = try #require(try await store.status(id))
+            #expect(
+                status.state == .pending && status.isAsked
+                    && status.error == "source_unavailable: OneDrive is away for now")
+            #expect(try await store.claim(owner: "a", lease: 60) == nil)
+            let wait = try #require(try await store.nextDue())
+            #expect(wait > 25 && wait <= 60)
+            try await test.database.query("update product_videos set social_ready_next_attempt_at = now()")
+            let second = try #require(try await store.claim(owner: "a", lease: 60))
+            #expect(second.attempt == 2)
+            #expect(try await store.status(id)?.error == nil)
+            #expect(try await store.fail(second, .sourceUnavailable, "gone", report: #"{"ok":false}"#) == .final)
+            let end = try #require(try await store.status(id))
+            #expect(end.state == .failed && end.error == "source_unavailable: gone (2 attempts)" && end.progress == nil)
+            #expect(try await test.row(id)?["social_ready_report"] == #"{"ok": false}"#)
+        }
+    }
+
+    @Test func `a hopeless failure is final at once`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            #expect(try await store.fail(job, .sourceCorrupt, "no picture") == .final)
+            #expect(try await store.status(id)?.error == "source_corrupt: no picture")
+        }
+    }
+
+    @Test func `a released video is there at once and its attempt not counted`() async throws {
+        try await TestDatabase.withStore { test, store in
+            _ = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            #expect(try await store.release(job))
+            #expect(try await !store.release(job))
+            let again = try #require(try await store.claim(owner: "b", lease: 60))
+            #expect(again.attempt == 1 && again.fence == 2)
+        }
+    }
+
+    @Test(arguments: [
+        "delete from product_videos", "update product_videos set social_ready_status = 'pending'",
+        "update product_videos set onedrive_file_id = 'another'", "update product_videos set onedrive_file_id = null",
+        "update product_videos set social_ready_status = 'failed'",
+        "update product_videos set social_ready_status = 'ready', social_ready_url = 'https://elsewhere'",
+    ])
+    func `a row that is taken away in mid-job is noticed`(change: String) async throws {
+        try await TestDatabase.withStore { test, store in
+            _ = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            try await test.database.query(change)
+            #expect(try await !store.heartbeat(job, lease: 60))
+            #expect(try await !store.progress(job, stage: "uploading", fraction: 0.5))
+            #expect(try await !store.complete(job, url: "https://x", report: nil))
+        }
+    }
+
+    @Test func `a report that PostgreSQL can't store doesn't keep the video from being ready`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            #expect(try await store.complete(job, url: "https://x", report: #"{"input":{"name":"a\u0000b"}}"#))
+            #expect(try await store.status(id)?.state == .ready)
+            let other = try await test.insertVideo()
+            let second = try #require(try await store.claim(owner: "a", lease: 60))
+            #expect(try await store.fail(second, .sourceCorrupt, "zero\0byte", report: "not json") == .final)
+            #expect(try await store.status(other)?.error == "source_corrupt: zerobyte")
+        }
+    }
+
+    @Test func `progress that is no number is none`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            for fraction in [Double.nan, .infinity, -1] {
+                #expect(try await store.progress(job, stage: "probing", fraction: fraction))
+            }
+            #expect(try await store.status(id)?.progress == 0)
+            #expect(try await store.progress(job, stage: "probing", fraction: 7))
+            #expect(try await store.status(id)?.progress == 1)
+        }
+    }
+
+    @Test func `a hundred thousand waiting videos are claimed by index within five milliseconds`() async throws {
+        try await TestDatabase.withStore { test, store in
+            try await test.database.query(
+                """
+                insert into product_videos (onedrive_file_id, social_ready_next_attempt_at)
+                select 'item' || n, now() - make_interval(secs => n) from generate_series(1, 100000) n
+                """, timeout: .seconds(120))
+            try await test.database.query(
+                "update product_videos set social_ready_status = 'processing', social_ready_lease_owner = 'x',"
+                    + " social_ready_lease_until = now() + interval '1 h' where random() < 0.001", timeout: .seconds(60)
+            )
+            try await test.database.query("analyze product_videos", timeout: .seconds(60))
+            _ = try await store.claim(owner: "warm", lease: 60)
+            var times: [Duration] = []
+            for _ in 0..<50 {
+                let start = ContinuousClock.now
+                #expect(try await store.claim(owner: "w", lease: 600) != nil)
+                times.append(.now - start)
+            }
+            times.sort()
+            #expect(times[25] < .milliseconds(5), "median of claims \(times[25]), worst \(times[49])")
+            // The server explains the very statement, as auto_explain would log it.
+            let plan = try await Self.plan(of: store, test)
+            #expect(
+                plan.contains("product_videos_social_ready_waiting") && !plan.contains("Seq Scan on product_videos"),
+                "\(plan)")
+        }
+    }
+
+    /// The plan of the claim's own text.
+    private static func plan(of store: JobStore, _ test: TestDatabase) async throws -> String {
+        let claim = try await store.claimStatement()
+        let sql = claim.replacing("$1", with: "'x'").replacing("$2", with: "60").replacing("$3", with: "5")
+            .replacing("$4", with: "'internal'")
+        return try await test.database.query("explain \(sql)").rows.compactMap { $0["QUERY PLAN"] }.joined(
+            separator: "\n")
+    }
+}
