@@ -12,12 +12,13 @@ DEMO = fixtures/camera/treadmill-portrait-60fps.mp4
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
+# RUNLEVEL keeps Debian from starting the servers it installs: the tests start their own.
 packages: ## install the Debian packages that are missing (as root, or with sudo)
 	@missing=""; for p in $(PACKAGES); do \
 		dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then echo "installing$$missing"; \
 		s=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-		$$s apt-get update -qq && $$s env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; fi
+		$$s apt-get update -qq && $$s env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq $$missing >/dev/null; fi
 
 build: packages ## build for development
 	swift build
