@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// What a store's refusal means: a code of the contract, a sentence with the mend, and whether another try may help.
 ///
 /// Pure: `(status, code) → failure`. S3 stores say the code in XML, Supabase in JSON whose own status counts.
@@ -10,13 +12,20 @@ struct StorageFailure: Error, Equatable {
     var isTransient: Bool
     /// Whether the request may have taken effect although it failed: no answer came, or one of a fault inside.
     var isUncertain = false
+    /// The status that counts; 0 where no answer came.
+    var status: Int
     /// The store's own word, such as `NoSuchBucket`; empty where it gave none.
     var reason: String
     /// How long the store asked to be left alone, in seconds.
     var retryAfter: Double?
 
+    /// As the retry policy sees it; `nil` where another try can't help. What passes is a 503 to it, whatever the status:
+    /// S3 tells such things with 400 and 200 too.
+    var fault: RetryPolicy.Fault? { isTransient ? .status(503, retryAfter: retryAfter) : nil }
+
     init(status: Int, reason: String) {
         let reason = StorageFailure.safe(reason)
+        self.status = status
         self.reason = reason
         let said = reason.isEmpty ? "\(status)" : "\(status) \(reason)"
         if let mend = StorageFailure.credentialMends[reason] {
@@ -53,6 +62,7 @@ struct StorageFailure: Error, Equatable {
 
     /// From an exchange that got no whole answer.
     init(transport error: TransferError) {
+        status = 0
         reason = ""
         retryAfter = error.retryAfter
         if error.code == .sourceForbidden {
@@ -65,6 +75,7 @@ struct StorageFailure: Error, Equatable {
 
     /// From an answer that isn't one of such a store: a gateway's or portal's page.
     init(strange response: HTTPResponse) {
+        status = response.head.status
         reason = ""
         code = .storageUnavailable
         message =
@@ -74,6 +85,7 @@ struct StorageFailure: Error, Equatable {
 
     /// From a checksum that isn't the sent bytes'.
     init(wrongChecksum what: String) {
+        status = 200
         reason = StorageFailure.wrongChecksum
         code = .storageUnavailable
         message = "confirms other bytes than were sent for \(what); try again"
@@ -84,7 +96,7 @@ struct StorageFailure: Error, Equatable {
     init(s3 response: HTTPResponse) {
         self.init(
             status: response.head.status, reason: StorageFailure.s3Reason(in: response.body) ?? "")
-        retryAfter = response.head["Retry-After"].flatMap { Double($0) }
+        retryAfter = RetryPolicy.retryAfter(response.head["Retry-After"], now: Int64(Date().timeIntervalSince1970))
     }
 
     /// From an answer of Supabase's REST and TUS routes: nearly every refusal is HTTP 400, and the status that counts
@@ -92,7 +104,7 @@ struct StorageFailure: Error, Equatable {
     init(supabase response: HTTPResponse) {
         let (status, reason) = StorageFailure.supabaseStatus(of: response)
         self.init(status: status, reason: reason)
-        retryAfter = response.head["Retry-After"].flatMap { Double($0) }
+        retryAfter = RetryPolicy.retryAfter(response.head["Retry-After"], now: Int64(Date().timeIntervalSince1970))
     }
 
     /// The code of an `Error` document, wherever it comes: S3 sends one inside a `200` too, when completing fails

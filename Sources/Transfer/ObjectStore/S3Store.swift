@@ -1,0 +1,142 @@
+internal import Foundation
+
+/// A bucket of any store that speaks S3: Amazon, MinIO, SeaweedFS, R2, Supabase's S3 endpoint.
+public final class S3Store: ObjectStore {
+    /// `bucket B at HOST`.
+    public let description: String
+    private let settings: S3Settings
+    private let client: S3Client
+    /// Makes the bucket where the store has a better way to do it than S3's.
+    private let supabase: SupabaseClient?
+
+    /// Throws `storage_rejected` where the endpoint or the bucket's name can't be used.
+    ///
+    /// - Parameters:
+    ///   - supabase: the project whose S3 endpoint it is: a missing bucket is made by its REST routes, which can make
+    ///     it public and limit its types.
+    ///   - client: used for all requests, and not shut down. It has to allow private hosts where the store is one.
+    ///   - policy: how often a request that fails for a moment is made again.
+    public init(
+        _ settings: S3Settings, supabase: SupabaseSettings? = nil, client: HTTPClient, policy: RetryPolicy = .init()
+    ) throws {
+        guard
+            let address = S3Address(
+                endpoint: settings.endpoint, bucket: settings.bucket, isPathStyle: settings.isPathStyle)
+        else {
+            throw TransferError(
+                .storageRejected, "S3_ENDPOINT is no address of a store; give one such as https://s3.example.com")
+        }
+        try S3Store.check(bucket: settings.bucket)
+        self.settings = settings
+        self.supabase = try supabase.map { try SupabaseClient($0, client: client, policy: policy) }
+        description = "bucket \(settings.bucket) at \(address.host)"
+        let signer = SignatureV4(
+            accessKey: settings.accessKey, secretKey: settings.secretKey, sessionToken: settings.sessionToken,
+            region: settings.region)
+        self.client = S3Client(
+            address: address, signer: signer,
+            exchange: StoreExchange(client: client, policy: policy, store: description),
+            signsPayload: settings.endpoint.lowercased().hasPrefix("http://"))
+    }
+
+    /// Makes the bucket where it is missing, readable by anyone where the store lets us.
+    public func prepare(isCancelled: @escaping @Sendable () -> Bool) throws {
+        if let supabase { return try supabase.prepareBucket(isCancelled) }
+        switch try client.hasBucket(isCancelled).get(description) {
+        case true?: return
+        case false?: try createBucket(isCancelled)
+        // Keys that may not ask for the bucket may still be allowed to list it; if not, this says why.
+        case nil: _ = try client.list(prefix: "reelway-probe/", after: nil, isCancelled).get(description)
+        }
+    }
+
+    /// Begins an object.
+    public func upload(key: String, onEvent: @escaping @Sendable (UploadEvent) -> Void) throws -> any ObjectUpload {
+        if let fault = S3Address.fault(inKey: key) {
+            throw TransferError(.storageRejected, "the object's key can't be used: \(fault)")
+        }
+        return S3Upload(key: key, client: client, settings: settings, onEvent: onEvent)
+    }
+
+    /// The object under a key.
+    public func head(key: String, isCancelled: @escaping @Sendable () -> Bool) throws -> StoredObject? {
+        try client.head(key, isCancelled).get(description)
+    }
+
+    /// All objects under a prefix.
+    public func list(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> [StoredObject] {
+        var objects: [StoredObject] = []
+        var token: String?
+        repeat {
+            let page = try client.list(prefix: prefix, after: token, isCancelled).get(description)
+            objects += page.objects
+            // A token that comes again would be followed for ever.
+            token = page.next == token ? nil : page.next
+        } while token != nil
+        return objects
+    }
+
+    /// Deletes an object.
+    public func delete(key: String, isCancelled: @escaping @Sendable () -> Bool) throws {
+        try client.delete(key, isCancelled).get(description)
+    }
+
+    /// Ends uploads that nobody is going to finish.
+    @discardableResult
+    public func reapUploads(
+        prefix: String, olderThan age: Double, isCancelled: @escaping @Sendable () -> Bool
+    ) throws -> Int {
+        let limit = Date() - age
+        var count = 0
+        for upload in try client.openUploads(prefix: prefix, isCancelled).get(description) {
+            // Without a date it can't be known to be abandoned.
+            guard let initiated = upload.initiated, initiated <= limit else { continue }
+            try client.abortUpload(upload.key, upload.id, isCancelled).get(description)
+            count += 1
+        }
+        return count
+    }
+
+    /// The public address of an object.
+    public func publicURL(key: String) -> String {
+        guard let base = settings.publicURL else { return client.address.object(key) }
+        return "\(base.hasSuffix("/") ? String(base.dropLast()) : base)/\(PercentEncoding.path(key))"
+    }
+
+    /// Tries the store out.
+    public func probe(isCancelled: @escaping @Sendable () -> Bool) throws -> StoreProbe {
+        try StoreProbe.run(
+            description, client.exchange.client, isCancelled,
+            put: { _ = try client.put($0, $1, $2).get(description) },
+            get: { try client.get($0, $1).get(description) },
+            delete: { try client.delete($0, $1).get(description) }, publicURL: publicURL)
+    }
+
+    private func createBucket(_ isCancelled: @escaping @Sendable () -> Bool) throws {
+        // Only Amazon wants the region, and not for its oldest.
+        let host = client.address.host
+        let location = host.hasSuffix(".amazonaws.com") && settings.region != "us-east-1" ? settings.region : nil
+        let created = try client.createBucket(isPublic: true, location: location, isCancelled)
+        if case .failure(let failure) = created.result, !failure.isTransient {
+            // Many stores refuse access lists and take everything else.
+            try client.createBucket(isPublic: false, location: location, isCancelled).get(description)
+        } else {
+            try created.get(description)
+        }
+        // Where this is refused the objects are served by other means: STORAGE_PUBLIC_URL.
+        _ = try client.publish(bucket: settings.bucket, isCancelled)
+    }
+
+    /// Letters, digits, dots, hyphens and underscores: a bucket's name stands unencoded in addresses and policies.
+    static func check(bucket: String) throws {
+        let isPlain = bucket.utf8.allSatisfy { byte in
+            (byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "z"))
+                || (byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z"))
+                || (byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")) || ".-_".utf8.contains(byte)
+        }
+        guard isPlain, (1...100).contains(bucket.utf8.count), bucket != ".", bucket != ".." else {
+            throw TransferError(
+                .storageRejected, "STORAGE_BUCKET is no name of a bucket; use letters, digits, dots and hyphens")
+        }
+    }
+}

@@ -1,0 +1,314 @@
+internal import Foundation
+internal import Synchronization
+
+//  write ─▶ collecting ─ a part's worth ─▶ PartSender ─ at most `connections` at a time ─▶ parts 2 … N
+//  finish(head) ─▶ last part and part 1 ─▶ CompleteMultipartUpload, parts ascending ─▶ HEAD: is it all there?
+//  no part was sent yet at finish ─▶ one PutObject of head and body
+//  any failure, cancel, abort ─▶ discard: end the exchanges, AbortMultipartUpload until nothing is open, no object
+
+/// One object on its way into an S3 store: parts leave while the body grows, the head leaves last.
+///
+/// Memory stays within four parts: the one that is collected or waits for its turn, those on their way, and the head.
+/// Nothing touches the disk. An upload that is let go of without `finish` or `abort` stops sending; what the store
+/// holds open then is left to `ObjectStore.reapUploads`, which its `opened` event makes possible.
+public final class S3Upload: ObjectUpload {
+    /// `s3://BUCKET/KEY`.
+    public let location: String
+    private let key: String
+    private let client: S3Client
+    private let settings: S3Settings
+    private let onEvent: @Sendable (UploadEvent) -> Void
+    private let sender: PartSender
+    private let state = Mutex(State())
+
+    private struct State {
+        var collecting: [UInt8] = []
+        var layout: PartLayout?
+        var nextPart = 2
+        var bodyBytes: Int64 = 0
+        var uploadID: String?
+        /// Uploads that a broken answer may have left open without our knowing their id.
+        var mayHaveOthers = false
+        /// What `put` sent, if it may have taken effect.
+        var uncertainPut: UncertainPut?
+        /// Whether completing was tried and not answered for good.
+        var isCompletionUncertain = false
+        /// Whether a thread is inside `write` or `finish`.
+        var isBusy = false
+        var stage = Stage.open
+        var confirmed: Int64 = 0
+    }
+    private enum Stage { case open, discarding, ended }
+    private struct UncertainPut {
+        let md5: [UInt8]
+        let isCorrupt: Bool
+    }
+
+    init(
+        key: String, client: S3Client, settings: S3Settings, onEvent: @escaping @Sendable (UploadEvent) -> Void
+    ) {
+        self.key = key
+        self.client = client
+        self.settings = settings
+        self.onEvent = onEvent
+        location = "\(settings.scheme)://\(settings.bucket)/\(key)"
+        sender = PartSender(key: key, client: client, connections: settings.connections)
+    }
+
+    deinit { sender.cancel() }
+
+    /// Takes the next bytes of the body; blocks while `connections` parts are on their way and one more is full.
+    public func write(_ bytes: [UInt8], headLength: Int) throws {
+        try use {
+            guard headLength >= PartLayout.smallestPart else {
+                throw TransferError(.internal, "the head of a multipart object has to be at least 5 MiB")
+            }
+            var rest = bytes[...]
+            while let part = try collect(&rest, headLength: headLength) { try send(part.number, part.bytes) }
+        }
+    }
+
+    /// Sends the rest and the head, makes the object of them, and asks the store whether it is whole.
+    public func finish(head: [UInt8]) throws {
+        do {
+            try use {
+                let (uploadID, rest, number, bodyBytes) = state.withLock { state in
+                    defer { state.collecting = [] }
+                    return (state.uploadID, state.collecting, state.nextPart, state.bodyBytes)
+                }
+                if let uploadID {
+                    try finishParts(uploadID, head, rest, number)
+                } else {
+                    try put(head + rest)
+                }
+                try verify(bytes: Int64(head.count) + bodyBytes)
+                try sweep()
+                state.withLock { state in
+                    state.stage = .ended
+                    state.confirmed = Int64(head.count) + bodyBytes
+                }
+                if let uploadID { onEvent(.closed(key: key, id: uploadID)) }
+            }
+        } catch {
+            discard()
+            throw error
+        }
+    }
+
+    /// Fetches the object and hashes it.
+    public func sha256() throws -> String? {
+        let size = state.withLock { $0.stage == .ended && $0.confirmed > 0 ? $0.confirmed : nil }
+        guard let size else { return nil }
+        return try ObjectHash.sha256(of: key, bytes: size, client, { [sender] in sender.isCancelled })
+    }
+
+    /// Makes what runs throw `cancelled`.
+    public func cancel() { sender.cancel() }
+
+    /// Cancels, and throws away what the store has so far. Blocks until that is done, half a minute at most.
+    public func abort() {
+        cancel()
+        let deadline = ContinuousClock.now + .seconds(10)
+        while state.withLock({ $0.isBusy }), ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 0.01) }
+        discard()
+    }
+
+    /// What it has cost.
+    public var measures: UploadMeasures {
+        let confirmed = state.withLock { $0.confirmed }
+        return UploadMeasures(
+            bytesSent: max(confirmed, sender.confirmedBytes), uploadSeconds: sender.activeSeconds, temporaryBytes: 0)
+    }
+
+    // MARK: Sending
+
+    /// Runs the body of a public call, unless the upload is cancelled or over.
+    private func use(_ body: () throws -> Void) throws {
+        let isOpen = state.withLock { state in
+            guard state.stage == .open, !state.isBusy else { return false }
+            state.isBusy = true
+            return true
+        }
+        guard isOpen, !sender.isCancelled else {
+            if isOpen { state.withLock { $0.isBusy = false } }
+            throw StoreExchange.cancelled
+        }
+        defer { state.withLock { $0.isBusy = false } }
+        try body()
+    }
+
+    private var isCancelled: @Sendable () -> Bool { { [sender] in sender.isCancelled } }
+
+    /// Takes as much of `rest` as the current part has room for, and gives the part once it is full.
+    private func collect(
+        _ rest: inout ArraySlice<UInt8>, headLength: Int
+    ) throws -> (number: Int, bytes: [UInt8])? {
+        try state.withLock { state in
+            let layout =
+                state.layout
+                ?? PartLayout(
+                    partBytes: settings.partBytes, headLength: headLength, areEqual: settings.needsEqualParts)
+            state.layout = layout
+            guard let size = layout.bytes(ofPart: state.nextPart) else {
+                throw TransferError(.storageRejected, "\(client.exchange.store) takes no object of so many parts")
+            }
+            if state.collecting.isEmpty { state.collecting.reserveCapacity(size) }
+            let count = min(rest.count, size - state.collecting.count)
+            state.collecting += rest.prefix(count)
+            rest = rest.dropFirst(count)
+            state.bodyBytes += Int64(count)
+            guard state.collecting.count == size else { return nil }
+            defer {
+                state.collecting = []
+                state.nextPart += 1
+            }
+            return (state.nextPart, state.collecting)
+        }
+    }
+
+    private func send(_ number: Int, _ bytes: [UInt8]) throws {
+        let uploadID: String
+        if let known = state.withLock({ $0.uploadID }) {
+            uploadID = known
+        } else {
+            let created = try sender.measuring { () throws(TransferError) in
+                state.withLock { $0.mayHaveOthers = true }
+                return try client.createUpload(key, isCancelled)
+            }
+            if case .success(let id) = created.result {
+                state.withLock { state in
+                    state.uploadID = id
+                    state.mayHaveOthers = created.wasUncertain
+                }
+                onEvent(.opened(key: key, id: id))
+            } else if !created.wasUncertain {
+                state.withLock { $0.mayHaveOthers = false }
+            }
+            uploadID = try created.get(client.exchange.store)
+        }
+        try sender.send(
+            S3Part(number: number, bytes: bytes, md5: ETag.md5(bytes), payloadHash: client.payloadHash(bytes)),
+            uploadID: uploadID)
+    }
+
+    private func finishParts(_ uploadID: String, _ head: [UInt8], _ rest: [UInt8], _ number: Int) throws {
+        guard head.count >= PartLayout.smallestPart else {
+            throw TransferError(.internal, "the head of a multipart object has to be at least 5 MiB")
+        }
+        if !rest.isEmpty { try send(number, rest) }
+        try send(1, head)
+        let parts = try sender.drain()
+        let completed = try sender.measuring { () throws(TransferError) in
+            state.withLock { $0.isCompletionUncertain = true }
+            return try client.completeUpload(key, uploadID, parts, isCancelled)
+        }
+        guard case .failure(let failure) = completed.result else { return }
+        state.withLock { $0.isCompletionUncertain = completed.wasUncertain }
+        // An answer that was lost on the way: the store may have made the object all the same.
+        if completed.wasUncertain, failure.reason == "NoSuchUpload" || failure.isUncertain,
+            let object = try client.head(key, isCancelled).get(client.exchange.store),
+            object.bytes == Int64(head.count) + state.withLock({ $0.bodyBytes }),
+            !ETag(object.etag ?? "").contradicts(parts: parts.map { $0.part.md5 }),
+            try !client.isOpen(key, uploadID, isCancelled).get(client.exchange.store)
+        {
+            return
+        }
+        throw failure.error(client.exchange.store)
+    }
+
+    private func put(_ bytes: [UInt8]) throws {
+        let md5 = ETag.md5(bytes)
+        let stored = try sender.measuring { () throws(TransferError) in
+            state.withLock { $0.uncertainPut = UncertainPut(md5: md5, isCorrupt: false) }
+            return try client.put(key, bytes, isCancelled)
+        }
+        switch stored.result {
+        case .success:
+            // A later failure still has to take the object away.
+            break
+        case .failure(let failure):
+            let isCorrupt = failure.reason == StorageFailure.wrongChecksum
+            state.withLock {
+                $0.uncertainPut = stored.wasUncertain ? UncertainPut(md5: md5, isCorrupt: isCorrupt) : nil
+            }
+            if stored.wasUncertain, !isCorrupt,
+                let object = try client.head(key, isCancelled).get(client.exchange.store),
+                object.bytes == Int64(bytes.count), object.etag.map({ ETag($0).proves(md5: md5) }) ?? false
+            {
+                return
+            }
+            throw failure.error(client.exchange.store)
+        }
+    }
+
+    /// The proof of success: the store has as many bytes as were written. Anything else is taken away.
+    private func verify(bytes: Int64) throws {
+        let found = try sender.measuring { () throws(TransferError) in try client.head(key, isCancelled) }
+        let object = try found.get(client.exchange.store)
+        if object?.bytes == bytes { return }
+        _ = try? client.delete(key, { false })
+        let has = object.map { "\($0.bytes) bytes" } ?? "nothing"
+        throw TransferError(
+            .storageUnavailable,
+            "\(client.exchange.store) has \(has) of \(location) where \(bytes) bytes were written; it was deleted, try again"
+        )
+    }
+
+    // MARK: Throwing away
+
+    /// Leaves nothing behind: no exchange, no open upload, no object that may have come to be.
+    private func discard() {
+        let mine = state.withLock { state -> State? in
+            guard state.stage == .open else { return nil }
+            state.stage = .discarding
+            state.collecting = []
+            return state
+        }
+        guard let mine else {
+            while state.withLock({ $0.stage == .discarding }) { Thread.sleep(forTimeInterval: 0.01) }
+            return
+        }
+        sender.cancel()
+        sender.waitUntilIdle(seconds: 5)
+        let deadline = ContinuousClock.now + .seconds(20)
+        let isLate: @Sendable () -> Bool = { ContinuousClock.now >= deadline }
+        if let uploadID = mine.uploadID, endUpload(uploadID, isLate) {
+            onEvent(.closed(key: key, id: uploadID))
+        }
+        if mine.mayHaveOthers { try? sweep(isLate) }
+        if mine.isCompletionUncertain {
+            let md5s = sender.stored.map { $0.part.md5 }
+            deleteObject(isLate) { !$0.contradicts(parts: md5s) }
+        }
+        if let put = mine.uncertainPut { deleteObject(isLate) { put.isCorrupt || $0.proves(md5: put.md5) } }
+        state.withLock { $0.stage = .ended }
+    }
+
+    /// Aborts until the store says that nothing is open: a part that was still arriving keeps an upload alive.
+    private func endUpload(_ uploadID: String, _ isLate: @escaping @Sendable () -> Bool) -> Bool {
+        for round in 0..<5 {
+            if round > 0 { StoreExchange.sleep(0.2 * Double(round), isLate) }
+            guard let aborted = try? client.abortUpload(key, uploadID, isLate), case .success = aborted.result,
+                let open = try? client.isOpen(key, uploadID, isLate)
+            else { return false }
+            if case .success(false) = open.result { return true }
+        }
+        return false
+    }
+
+    /// Ends uploads of this key whose id got lost with the answer that told it.
+    private func sweep(_ isLate: @escaping @Sendable () -> Bool = { false }) throws {
+        let (mayHaveOthers, own) = state.withLock { ($0.mayHaveOthers, $0.uploadID) }
+        guard mayHaveOthers else { return }
+        let open = try client.openUploads(prefix: key, isLate).get(client.exchange.store)
+        for upload in open where upload.key == key && upload.id != own { _ = endUpload(upload.id, isLate) }
+    }
+
+    /// Deletes the object if it is the one this upload made: another may lie there from before.
+    private func deleteObject(_ isLate: @escaping @Sendable () -> Bool, if isOurs: (ETag) -> Bool) {
+        guard let found = try? client.head(key, isLate), case .success(let object?) = found.result,
+            isOurs(ETag(object.etag ?? ""))
+        else { return }
+        _ = try? client.delete(key, isLate)
+    }
+}

@@ -1,0 +1,77 @@
+internal import Foundation
+
+/// One request to a store, made again until it is answered for good: signed anew, after a pause, as often as the
+/// policy allows.
+struct StoreExchange: Sendable {
+    let client: HTTPClient
+    let policy: RetryPolicy
+    /// Names the store in messages.
+    let store: String
+
+    /// What an exchange ended with, and whether a failed try before may have taken effect all the same.
+    struct Outcome<Value> {
+        let result: Result<Value, StorageFailure>
+        let wasUncertain: Bool
+
+        func get(_ store: String) throws(TransferError) -> Value {
+            do { return try result.get() } catch { throw error.error(store) }
+        }
+    }
+
+    /// - Parameters:
+    ///   - request: makes the request of each try.
+    ///   - read: takes the value out of an answer, or says what the answer refuses.
+    func perform<Value>(
+        isCancelled: @escaping @Sendable () -> Bool, _ request: () -> HTTPRequest,
+        read: (HTTPResponse) throws(StorageFailure) -> Value
+    ) throws(TransferError) -> Outcome<Value> {
+        var wasUncertain = false
+        var attempt = 0
+        var firstFailure: ContinuousClock.Instant?
+        while true {
+            if isCancelled() { throw StoreExchange.cancelled }
+            attempt += 1
+            let failure: StorageFailure
+            do {
+                let response = try client.send(request(), isCancelled: isCancelled)
+                do {
+                    return Outcome(result: .success(try read(response)), wasUncertain: wasUncertain)
+                } catch let refusal {
+                    failure = refusal
+                }
+            } catch let error {
+                if error.code == .cancelled { throw error }
+                failure = StorageFailure(transport: error)
+            }
+            wasUncertain = wasUncertain || failure.isUncertain
+            let since = firstFailure ?? .now
+            firstFailure = since
+            guard let pause = pause(after: failure, attempt: attempt, since: since) else {
+                return Outcome(result: .failure(failure), wasUncertain: wasUncertain)
+            }
+            StoreExchange.sleep(pause, isCancelled)
+        }
+    }
+
+    /// Seconds to wait before the next try; `nil` to give up.
+    ///
+    /// - Parameters:
+    ///   - attempt: how many times it has failed in a row.
+    ///   - since: when it failed first.
+    func pause(after failure: StorageFailure, attempt: Int, since first: ContinuousClock.Instant) -> Double? {
+        guard let fault = failure.fault else { return nil }
+        let elapsed = (.now - first) / .seconds(1)
+        switch policy.decide(fault, attempt: attempt, elapsed: elapsed, random: .random(in: 0...1)) {
+        case .retry(let seconds): return seconds
+        case .giveUp: return nil
+        }
+    }
+
+    static let cancelled = TransferError(.cancelled, "the upload was cancelled")
+
+    /// Sleeps, and wakes up when cancelled.
+    static func sleep(_ seconds: Double, _ isCancelled: () -> Bool) {
+        let end = ContinuousClock.now + .seconds(seconds)
+        while ContinuousClock.now < end, !isCancelled() { Thread.sleep(forTimeInterval: min(0.05, seconds)) }
+    }
+}

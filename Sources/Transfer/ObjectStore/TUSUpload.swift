@@ -1,0 +1,213 @@
+internal import Foundation
+internal import Synchronization
+
+//  write ─▶ SpoolFile (no name) ─┐
+//  finish(head) ─────────────────┴▶ create ─▶ PATCH 6 MiB ─▶ PATCH … ─▶ HEAD of the object: is it all there?
+//                                      ▲          │ fails: HEAD of the upload says where to go on
+//                                      └──────────┘ the server has forgotten the upload
+
+/// One object on its way into a store that takes bytes only in their order: the body waits on the disk for the head.
+///
+/// The wait costs the time of the whole upload after the last frame, and a temporary file of the body's size; an S3
+/// store costs neither.
+public final class TUSUpload: ObjectUpload {
+    /// `supabase://BUCKET/KEY`.
+    public let location: String
+    private let target: Target
+    private let policy: RetryPolicy
+    private let spool: SpoolFile
+    private let state = Mutex(State())
+
+    /// Supabase says that chunks have to have this size.
+    static let chunkBytes = 6 << 20
+    /// So often the server may forget an upload before we give up.
+    private static let mostRestarts = 3
+
+    /// What the upload goes to.
+    struct Target: Sendable {
+        let client: TUSClient
+        /// Names the store, for messages.
+        let store: String
+        /// What the upload is created with.
+        let metadata: [(name: String, value: String)]
+        /// The size of the finished object, `nil` where there is none.
+        let storedBytes: @Sendable (_ isCancelled: @escaping @Sendable () -> Bool) throws -> Int64?
+        /// Deletes the finished object.
+        let delete: @Sendable (_ isCancelled: @escaping @Sendable () -> Bool) throws -> Void
+    }
+
+    private struct State {
+        var isCancelled = false
+        var isBusy = false
+        var isOver = false
+        /// Whether all bytes may have arrived, so that there may be an object.
+        var mayBeStored = false
+        var upload: String?
+        var sent: Int64 = 0
+        var seconds = 0.0
+    }
+
+    init(location: String, target: Target, policy: RetryPolicy, folder: String) throws {
+        self.location = location
+        self.target = target
+        self.policy = policy
+        spool = try SpoolFile(folder: folder)
+    }
+
+    /// Puts the next bytes of the body on the disk.
+    public func write(_ bytes: [UInt8], headLength: Int) throws {
+        try use { try spool.append(bytes) }
+    }
+
+    /// Sends head and body, and asks the store whether it has it all.
+    public func finish(head: [UInt8]) throws {
+        do {
+            try use {
+                let start = ContinuousClock.now
+                defer { state.withLock { $0.seconds = (.now - start) / .seconds(1) } }
+                try send(head)
+                let total = Int64(head.count) + spool.bytes
+                let stored = try target.storedBytes(isCancelled)
+                guard stored == total else {
+                    let has = stored.map { "\($0) bytes" } ?? "nothing"
+                    throw TransferError(
+                        .storageUnavailable,
+                        "\(target.store) has \(has) of \(location) where \(total) bytes were written; try again")
+                }
+                state.withLock { $0.isOver = true }
+                spool.end()
+            }
+        } catch {
+            discard()
+            throw error
+        }
+    }
+
+    /// Nothing: the store would have to be read back.
+    public func sha256() throws -> String? { nil }
+
+    /// Makes what runs throw `cancelled`.
+    public func cancel() { state.withLock { $0.isCancelled = true } }
+
+    /// Cancels, and throws away what the store and the disk have so far.
+    public func abort() {
+        cancel()
+        let deadline = ContinuousClock.now + .seconds(10)
+        while state.withLock({ $0.isBusy }), ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 0.01) }
+        discard()
+    }
+
+    /// What it has cost.
+    public var measures: UploadMeasures {
+        let (sent, seconds) = state.withLock { ($0.sent, $0.seconds) }
+        return UploadMeasures(bytesSent: sent, uploadSeconds: seconds, temporaryBytes: spool.bytes)
+    }
+
+    private var isCancelled: @Sendable () -> Bool { { [self] in state.withLock { $0.isCancelled } } }
+
+    private func use(_ body: () throws -> Void) throws {
+        let isOpen = state.withLock { state in
+            guard !state.isOver, !state.isBusy, !state.isCancelled else { return false }
+            state.isBusy = true
+            return true
+        }
+        guard isOpen else { throw StoreExchange.cancelled }
+        defer { state.withLock { $0.isBusy = false } }
+        try body()
+    }
+
+    /// Sends everything, from wherever the server says that it got to.
+    private func send(_ head: [UInt8]) throws {
+        let total = Int64(head.count) + spool.bytes
+        var offset: Int64? = 0
+        var failures = 0
+        var restarts = 0
+        var firstFailure = ContinuousClock.now
+        while offset != total {
+            switch try step(head, total, offset) {
+            case .success(let reached):
+                if reached > offset ?? 0 { failures = 0 }
+                offset = reached
+                state.withLock { $0.sent = reached }
+            case .failure(let failure):
+                failures += 1
+                if failures == 1 { firstFailure = .now }
+                let isForgotten = hasForgotten(failure)
+                if isForgotten {
+                    // It also forgets what it has finished, when the answer that said so was lost.
+                    if state.withLock({ $0.mayBeStored }), try target.storedBytes(isCancelled) == total { return }
+                    restarts += 1
+                    guard restarts <= TUSUpload.mostRestarts else { throw failure.error(target.store) }
+                    state.withLock { $0.upload = nil }
+                }
+                offset = state.withLock { $0.upload } == nil ? 0 : nil
+                let elapsed = (.now - firstFailure) / .seconds(1)
+                guard let fault = isForgotten || TUSUpload.isOutOfStep(failure) ? .damage : failure.fault,
+                    case .retry(let pause) = policy.decide(
+                        fault, attempt: failures, elapsed: elapsed, random: .random(in: 0...1))
+                else { throw failure.error(target.store) }
+                StoreExchange.sleep(pause, isCancelled)
+            }
+        }
+    }
+
+    /// Creates the upload, asks where it stands, or sends the next chunk; gives the offset that is reached.
+    private func step(
+        _ head: [UInt8], _ total: Int64, _ offset: Int64?
+    ) throws -> TUSClient.Answer<Int64> {
+        if isCancelled() { throw StoreExchange.cancelled }
+        guard let upload = state.withLock({ $0.upload }) else {
+            return try target.client.create(bytes: total, metadata: target.metadata, isCancelled).map { url in
+                state.withLock { $0.upload = url }
+                return 0
+            }
+        }
+        guard let offset else { return try target.client.offset(upload, isCancelled) }
+        guard offset <= total else {
+            throw TransferError(.storageUnavailable, "\(target.store) has more bytes than were sent; try again")
+        }
+        let chunk = try bytes(head, at: offset, count: Int(min(Int64(TUSUpload.chunkBytes), total - offset)))
+        if offset + Int64(chunk.count) == total { state.withLock { $0.mayBeStored = true } }
+        return try target.client.append(upload, chunk, at: offset, isCancelled)
+    }
+
+    /// Bytes of the finished file: the head in memory, behind it the body on the disk.
+    private func bytes(_ head: [UInt8], at offset: Int64, count: Int) throws -> [UInt8] {
+        let fromHead = offset < Int64(head.count) ? Array(head[Int(offset)...].prefix(count)) : []
+        if fromHead.count == count { return fromHead }
+        let start = max(offset - Int64(head.count), 0)
+        return fromHead + (try spool.read(at: start, count: count - fromHead.count))
+    }
+
+    /// The server knows the upload no more: 404, 410, or the 400 that Supabase answers to a HEAD.
+    private func hasForgotten(_ failure: StorageFailure) -> Bool {
+        guard state.withLock({ $0.upload }) != nil else { return false }
+        return [404, 410].contains(failure.status) || (failure.status == 400 && failure.reason.isEmpty)
+    }
+
+    /// Another offset than ours (409), or a lock that an earlier request of ours still has (423): asking again helps.
+    private static func isOutOfStep(_ failure: StorageFailure) -> Bool {
+        failure.status == 423 || (failure.status == 409 && failure.reason != "Duplicate")
+    }
+
+    private func discard() {
+        let mine = state.withLock { state -> State? in
+            guard !state.isOver else { return nil }
+            state.isOver = true
+            return state
+        }
+        guard let mine else { return }
+        spool.end()
+        let deadline = ContinuousClock.now + .seconds(20)
+        let isLate: @Sendable () -> Bool = { ContinuousClock.now >= deadline }
+        if let upload = mine.upload {
+            for attempt in 1...4 {
+                guard let answer = try? target.client.terminate(upload, isLate), case .failure(let failure) = answer,
+                    failure.isTransient || TUSUpload.isOutOfStep(failure)
+                else { break }
+                StoreExchange.sleep(0.25 * Double(attempt), isLate)
+            }
+        }
+        if mine.mayBeStored { try? target.delete(isLate) }
+    }
+}

@@ -1,0 +1,228 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Transfer
+
+/// Against a real S3 store that checks signatures: SeaweedFS.
+@Suite(.enabled(if: SeaweedFS.isThere)) struct S3StoreTests {
+    private let weed: SeaweedFS
+    private let client = SeaweedFS.client()
+
+    init() throws { weed = try #require(SeaweedFS.running) }
+
+    private func store(_ bucket: String = "videos") throws -> S3Store {
+        try S3Store(weed.settings(bucket: bucket), client: client, policy: SeaweedFS.hasty)
+    }
+
+    @Test("a missing bucket is made, is readable by anyone, and is left alone the next time")
+    func bucket() async throws {
+        let store = try store("made-\(UUID().uuidString.prefix(8).lowercased())")
+        try await onOwnThread {
+            try store.prepare(isCancelled: never)
+            let probe = try store.probe(isCancelled: never)
+            #expect(probe.isPubliclyReadable)
+            #expect(try store.list(prefix: "", isCancelled: never).isEmpty)
+            try store.prepare(isCancelled: never)
+        }
+    }
+
+    @Test("a small object is one PutObject, with the type and the lifetime of a video")
+    func small() async throws {
+        let store = try store()
+        let key = "small/\(UUID()).mp4"
+        let (head, body) = (Noise.bytes(100_000), Noise.bytes(1_000_000, seed: 2))
+        try await onOwnThread {
+            try store.prepare(isCancelled: never)
+            let events = Mutex<[UploadEvent]>([])
+            let upload = try store.upload(key: key) { event in events.withLock { $0.append(event) } }
+            try upload.write(body, headLength: PartLayout.smallestPart)
+            try upload.finish(head: head)
+            #expect(events.withLock { $0.isEmpty })
+            #expect(upload.location == "s3://videos/\(key)")
+            #expect(upload.measures.bytesSent == 1_100_000)
+            #expect(upload.measures.uploadSeconds > 0)
+            #expect(try upload.sha256() == SignatureV4.sha256(head + body))
+
+            let answer = try client.send(HTTPRequest("HEAD", store.publicURL(key: key)))
+            #expect(answer.head["Content-Type"] == "video/mp4")
+            #expect(answer.head["Cache-Control"] == "public, max-age=31536000, immutable")
+        }
+    }
+
+    @Test(
+        "a large object is head and body in their order, whatever the pieces it was written in",
+        arguments: [1 << 20, 3_333_333, 12 << 20])
+    func large(piece: Int) async throws {
+        let store = try store()
+        let key = "large/\(UUID()).mp4"
+        let (head, body) = (Noise.bytes(5_500_000), Noise.bytes(23_456_789, seed: 2))
+        try await onOwnThread {
+            try store.prepare(isCancelled: never)
+            let events = Mutex<[UploadEvent]>([])
+            let upload = try store.upload(key: key) { event in events.withLock { $0.append(event) } }
+            for start in stride(from: 0, to: body.count, by: piece) {
+                try upload.write(Array(body[start..<min(start + piece, body.count)]), headLength: head.count)
+            }
+            #expect(try store.head(key: key, isCancelled: never) == nil)
+            try upload.finish(head: head)
+            #expect(try store.head(key: key, isCancelled: never)?.bytes == Int64(head.count + body.count))
+            #expect(try upload.sha256() == SignatureV4.sha256(head + body))
+            #expect(upload.measures.bytesSent == Int64(head.count + body.count))
+            let told = events.withLock { $0 }
+            #expect(told.count == 2)
+            guard case .opened(key, let id)? = told.first else { return #expect(Bool(false), "\(told)") }
+            #expect(told.last == .closed(key: key, id: id))
+            #expect(try store.reapUploads(prefix: "large/\(key)", olderThan: -60, isCancelled: never) == 0)
+            let answer = try client.send(HTTPRequest("HEAD", store.publicURL(key: key)))
+            #expect(answer.head["Content-Type"] == "video/mp4")
+            #expect(answer.head["Cache-Control"] == "public, max-age=31536000, immutable")
+        }
+    }
+
+    @Test("keys with every kind of character are signed, stored, listed and deleted")
+    func keys() async throws {
+        let store = try store()
+        let folder = "keys-\(UUID().uuidString)"
+        let names = ["plain.mp4", "a b+c.mp4", "é&=%?#.mp4", "(x)!*'~,;:@$.mp4", "<日本>\"q\".mp4"]
+        try await onOwnThread {
+            try store.prepare(isCancelled: never)
+            for name in names {
+                let upload = try store.upload(key: "\(folder)/\(name)") { _ in }
+                try upload.finish(head: Array(name.utf8))
+            }
+            let listed = try store.list(prefix: "\(folder)/", isCancelled: never)
+            #expect(Set(listed.map(\.key)) == Set(names.map { "\(folder)/\($0)" }))
+            for object in listed {
+                #expect(try store.head(key: object.key, isCancelled: never)?.bytes == object.bytes)
+                try store.delete(key: object.key, isCancelled: never)
+                try store.delete(key: object.key, isCancelled: never)
+                #expect(try store.head(key: object.key, isCancelled: never) == nil)
+            }
+        }
+    }
+
+    @Test("more objects than one page holds are all listed")
+    func pages() async throws {
+        let store = try store()
+        let folder = "pages-\(UUID().uuidString)"
+        try await onOwnThread {
+            try store.prepare(isCancelled: never)
+            for index in 0..<1003 {
+                try store.upload(key: "\(folder)/\(index)") { _ in }.finish(head: [1])
+            }
+            #expect(try store.list(prefix: "\(folder)/", isCancelled: never).count == 1003)
+        }
+    }
+
+    @Test("uploads that nobody finishes are found by their age and ended, others are left alone")
+    func reaping() async throws {
+        let store = try store()
+        let folder = "reap-\(UUID().uuidString)"
+        try await onOwnThread {
+            try store.prepare(isCancelled: never)
+            let abandoned = try store.upload(key: "\(folder)/a.mp4") { _ in }
+            let other = try store.upload(key: "\(folder)-b/b.mp4") { _ in }
+            for upload in [abandoned, other] {
+                try upload.write(Noise.bytes(6 << 20), headLength: PartLayout.smallestPart)
+            }
+            #expect(try store.reapUploads(prefix: "\(folder)/", olderThan: 3600, isCancelled: never) == 0)
+            #expect(try store.reapUploads(prefix: "\(folder)/", olderThan: -60, isCancelled: never) == 1)
+            #expect(try store.reapUploads(prefix: "\(folder)/", olderThan: -60, isCancelled: never) == 0)
+            // What was reaped can't be finished, and says so; the other can.
+            let error = try #require(throws: TransferError.self) { try abandoned.finish(head: Noise.bytes(5 << 20)) }
+            #expect(error.code == .storageUnavailable)
+            try other.finish(head: Noise.bytes(5 << 20))
+            #expect(try store.head(key: "\(folder)/a.mp4", isCancelled: never) == nil)
+            #expect(try store.head(key: "\(folder)-b/b.mp4", isCancelled: never)?.bytes == 11 << 20)
+        }
+    }
+
+    @Test("an upload that is thrown away leaves nothing, and says so to whoever keeps its id")
+    func abort() async throws {
+        let store = try store()
+        let key = "abort/\(UUID()).mp4"
+        try await onOwnThread {
+            try store.prepare(isCancelled: never)
+            let events = Mutex<[UploadEvent]>([])
+            let upload = try store.upload(key: key) { event in events.withLock { $0.append(event) } }
+            try upload.write(Noise.bytes(17 << 20), headLength: PartLayout.smallestPart)
+            upload.abort()
+            upload.abort()
+            #expect(events.withLock { $0.count } == 2)
+            #expect(try store.head(key: key, isCancelled: never) == nil)
+            #expect(try store.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 0)
+            #expect(throws: TransferError.self) { try upload.write([1], headLength: PartLayout.smallestPart) }
+            #expect(throws: TransferError.self) { try upload.finish(head: [1]) }
+        }
+    }
+
+    @Test("throwing away after finish leaves the object")
+    func abortAfterFinish() async throws {
+        let store = try store()
+        let key = "kept/\(UUID()).mp4"
+        try await onOwnThread {
+            try store.prepare(isCancelled: never)
+            let upload = try store.upload(key: key) { _ in }
+            try upload.finish(head: Noise.bytes(1000))
+            upload.abort()
+            #expect(try store.head(key: key, isCancelled: never)?.bytes == 1000)
+        }
+    }
+
+    @Test(
+        "wrong credentials are refused with the setting to mend",
+        arguments: [("id", "S3_ACCESS_KEY_ID"), ("secret", "S3_SECRET_ACCESS_KEY"), ("right", "right")])
+    func credentials(wrong: String, mend: String) async throws {
+        var settings = weed.settings()
+        switch wrong {
+        case "id": settings.accessKey = "nobody"
+        case "secret": settings.secretKey = "wrong"
+        default: settings.accessKey += "r"
+        }
+        let secret = settings.secretKey
+        let good = try store()
+        let store = try S3Store(settings, client: client, policy: SeaweedFS.hasty)
+        let key = "auth/\(UUID()).mp4"
+        try await onOwnThread {
+            try good.prepare(isCancelled: never)
+            for size in [1000, 11 << 20] {
+                let upload = try store.upload(key: key) { _ in }
+                let error = try #require(throws: TransferError.self) {
+                    if size > 1000 { try upload.write(Noise.bytes(size), headLength: PartLayout.smallestPart) }
+                    try upload.finish(head: Noise.bytes(5 << 20))
+                }
+                #expect(error.code == .storageAuth)
+                #expect(error.message.contains(mend), "\(error)")
+                #expect(!error.message.contains(secret))
+                upload.abort()
+            }
+            #expect(try good.head(key: key, isCancelled: never) == nil)
+        }
+    }
+
+    @Test("preparing with a wrong secret names the setting, though the store's answer to HEAD has no body")
+    func prepareWithWrongSecret() async throws {
+        var settings = weed.settings()
+        settings.secretKey = "wrong"
+        let store = try S3Store(settings, client: client, policy: SeaweedFS.hasty)
+        let error = try await onOwnThread {
+            try #require(throws: TransferError.self) { try store.prepare(isCancelled: never) }
+        }
+        #expect(error.code == .storageAuth)
+        #expect(error.message.contains("S3_SECRET_ACCESS_KEY"), "\(error)")
+    }
+
+    @Test("a store that isn't there is unavailable, and the message has no secret")
+    func down() async throws {
+        let store = try S3Store(
+            weed.settings(endpoint: "http://127.0.0.1:1"), client: client, policy: SeaweedFS.hasty)
+        try await onOwnThread {
+            let upload = try store.upload(key: "a.mp4") { _ in }
+            let error = try #require(throws: TransferError.self) { try upload.finish(head: [1]) }
+            #expect(error.code == .storageUnavailable)
+            #expect(throws: TransferError.self) { try store.prepare(isCancelled: never) }
+            #expect(throws: TransferError.self) { try store.probe(isCancelled: never) }
+        }
+    }
+}
