@@ -120,7 +120,7 @@ public struct Transcode {
         try running.finish()
         try Plan.check(duration: video.end, options.profile)
 
-        meter.show(.verifying, 0.99, bytesIn: probe.bytesRead, bytesOut: faststart.bytesTaken)
+        meter.show(.uploading, 0.99, bytesIn: probe.bytesRead, bytesOut: faststart.bytesTaken)
         let sealed = try faststart.seal()
         var report = Report()
         report.describe(probe.info)

@@ -7,7 +7,7 @@ struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Say what a video is and what transcode would do with it.")
 
-    @Argument(help: "A path, or - for standard input.")
+    @Argument(help: "A path, - for standard input, https://…, onedrive:ITEM_ID or onedrive:DRIVE_ID/ITEM_ID.")
     var input: String
 
     @Flag(help: "Print JSON.")
@@ -17,8 +17,10 @@ struct InspectCommand: ParsableCommand {
 
     func run() throws {
         let interruption = Interruption()
+        var endpoints = Endpoints(isCancelled: interruption.isRequested)
+        defer { endpoints.close() }
         let inspection = try Inspection(
-            openInput(input), options: choices.options(), isCancelled: interruption.isRequested)
+            endpoints.input(input), options: choices.options(), isCancelled: interruption.isRequested)
         if json {
             print(try JSON.text(of: inspection))
         } else {

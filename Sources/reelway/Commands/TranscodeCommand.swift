@@ -7,10 +7,10 @@ struct TranscodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "transcode", abstract: "Make an Instagram-ready MP4 of one video.")
 
-    @Argument(help: "A path, or - for standard input.")
+    @Argument(help: "A path, - for standard input, https://…, onedrive:ITEM_ID or onedrive:DRIVE_ID/ITEM_ID.")
     var input: String
 
-    @Argument(help: "The path of the MP4.")
+    @Argument(help: "A path, s3://BUCKET/KEY or supabase://BUCKET/KEY.")
     var output: String
 
     @OptionGroup var choices: TranscodeChoices
@@ -31,13 +31,17 @@ struct TranscodeCommand: ParsableCommand {
         do {
             var options = try choices.options()
             options.hashesOutput = report != nil
+            var endpoints = Endpoints(isCancelled: interruption.isRequested)
+            defer { endpoints.close() }
             // The output first: an existing one is refused before any work.
-            let sink = try FileSink(path: output, overwrite: overwrite)
-            let source = try openInput(input)
+            let sink = try endpoints.output(output, overwrite: overwrite)
+            let source = try endpoints.input(input)
             finished = try Transcode(
                 from: source, to: sink, options: options, progress: display.show,
                 isCancelled: interruption.isRequested
             ).run()
+            if let source = source as? RemoteSource { finished.describe(source: source, sink: nil) }
+            if let sink = sink as? StoreSink { finished.describe(sink: sink) }
             display.end()
             if report != "-" { summarise(finished) }
             try write(finished)
@@ -123,13 +127,4 @@ struct TranscodeChoices: ParsableArguments {
         options.threads = threads
         return options
     }
-}
-
-/// Opens what the user named as INPUT.
-func openInput(_ input: String) throws -> any ByteSource {
-    if input == "-" { return StandardInput() }
-    for scheme in ["http:", "https:", "onedrive:"] where input.hasPrefix(scheme) {
-        throw MediaError(.usage, "\(scheme) inputs are not built in yet; give a path or -")
-    }
-    return try FileSource(path: input)
 }

@@ -1,0 +1,145 @@
+import Foundation
+import Logging
+import Media
+
+/// One claimed video, from its claim to the row that tells how it ended.
+///
+/// ```
+/// job's thread   Pipeline: OneDrive ─▶ Transcode ─▶ ObjectStore
+///                     │ reports          ▲ stops
+/// this task      JobWatch ◀── each half second: moved? still ours? ──▶ row (progress, lease)
+/// ```
+struct JobRun: Sendable {
+    let job: Job
+    let watch: JobWatch
+    let store: JobStore
+    let pipeline: Pipeline
+    let settings: WorkerSettings
+    let metrics: Metrics
+    let logger: Logger
+
+    /// How often the row is looked at, in seconds: a cancelled video has to end within a second.
+    private static let tick = 0.5
+
+    func run() async {
+        var logger = logger
+        logger[metadataKey: "video"] = "\(job.videoID)"
+        logger[metadataKey: "attempt"] = "\(job.attempt)"
+        logger.info("video taken")
+        let start = ContinuousClock.now
+        let supervision = Task { [logger] in await supervise(logger) }
+        let result = await transcode(logger)
+        let end = await conclude(result, logger)
+        supervision.cancel()
+        let progress = watch.progress
+        metrics.ended(
+            end.outcome, code: end.code, seconds: start.duration(to: .now) / .seconds(1),
+            bytesRead: progress?.bytesIn ?? 0, bytesWritten: end.outcome == .ready ? progress?.bytesOut ?? 0 : 0)
+    }
+
+    private func transcode(_ logger: Logger) async -> Result<Pipeline.Outcome, any Error> {
+        do {
+            let (job, watch, pipeline) = (job, watch, pipeline)
+            let ownership = Ownership(
+                job: job, store: store, leaseSeconds: settings.leaseSeconds, isStopped: { watch.stop != nil })
+            return .success(
+                try await JobThread.run(named: "video") {
+                    try pipeline.run(job, watch: watch, ownership: ownership)
+                })
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Keeps the lease, shows the progress, and stops the job where it hangs or is no longer this worker's.
+    private func supervise(_ logger: Logger) async {
+        var (last, lastMoved) = (watch.movement, ContinuousClock.now)
+        var (written, nextWrite): (JobWatch.Movement?, ContinuousClock.Instant) = (nil, .now)
+        while !Task.isCancelled, watch.stop == nil {
+            try? await Task.sleep(for: .seconds(JobRun.tick))
+            if Task.isCancelled { return }
+            let now = ContinuousClock.now
+            let movement = watch.movement
+            if movement != last { (last, lastMoved) = (movement, now) }
+            if lastMoved.duration(to: now) > .seconds(settings.stallSeconds) {
+                logger.warning("nothing moves", metadata: ["seconds": "\(settings.stallSeconds)"])
+                return watch.stop(.stalled)
+            }
+            do {
+                let isOurs: Bool
+                if let progress = watch.progress, now >= nextWrite, movement != written {
+                    (written, nextWrite) = (movement, now + .seconds(1))
+                    isOurs = try await store.progress(
+                        job, stage: progress.stage.rawValue, fraction: progress.progress)
+                } else {
+                    isOurs = try await store.heartbeat(job, lease: settings.leaseSeconds)
+                }
+                if !isOurs, !Task.isCancelled {
+                    logger.warning("the video is no longer this worker's")
+                    watch.stop(.leaseLost)
+                }
+            } catch {
+                // The work goes on: while the database is away nobody else can take the video either.
+                if !Task.isCancelled {
+                    logger.warning("the row can't be reached", metadata: ["error": "\(Failure(error))"])
+                }
+            }
+        }
+    }
+
+    /// Writes how the job ended.
+    private func conclude(
+        _ result: Result<Pipeline.Outcome, any Error>, _ logger: Logger
+    ) async -> (outcome: Metrics.Outcome, code: ErrorCode?) {
+        switch (result, watch.stop) {
+        case (.success(let outcome), _):
+            let isOurs = await persist(logger) {
+                try await store.complete(job, url: outcome.url, report: outcome.report)
+            }
+            guard isOurs == true else {
+                logger.warning("the video was taken away at its end")
+                return (.released, .leaseLost)
+            }
+            logger.info(
+                "video is ready", metadata: ["seconds": "\(Text.short(outcome.seconds))", "bytes": "\(outcome.bytes)"])
+            return (.ready, nil)
+        case (.failure, .leaseLost):
+            return (.released, .leaseLost)
+        case (.failure, .shutdown):
+            _ = await persist(logger) { try await store.release(job) }
+            logger.info("video is given back")
+            return (.released, nil)
+        case (.failure(let error), let stop):
+            let failure =
+                stop == .stalled
+                ? Failure(.sourceUnavailable, "nothing moved for \(Text.short(settings.stallSeconds)) s")
+                : Failure(error)
+            let end = await persist(logger) {
+                try await store.fail(job, failure.code, failure.message, retryAfter: failure.retryAfter)
+            }
+            guard case .retried(let seconds)? = end else {
+                logger.error("video failed", metadata: ["error": "\(failure)"])
+                return (.failed, failure.code)
+            }
+            logger.warning(
+                "video will be tried again", metadata: ["error": "\(failure)", "seconds": "\(Text.short(seconds))"])
+            return (.retried, failure.code)
+        }
+    }
+
+    /// Repeats a write for as long as the database is away: the work is done and must be neither lost nor repeated.
+    /// `nil` where the program ends before it could be written.
+    private func persist<Value>(_ logger: Logger, _ write: () async throws -> Value) async -> Value? {
+        var wait = 0.2
+        while true {
+            do {
+                return try await write()
+            } catch {
+                logger.warning("the end can't be written yet", metadata: ["error": "\(Failure(error))"])
+                if Task.isCancelled { return nil }
+                try? await Task.sleep(for: .seconds(wait))
+                wait = min(wait * 2, 5)
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import Logging
+import Media
+import Synchronization
+import Transfer
+
+/// One video from OneDrive to the store, on the thread that calls `run`.
+///
+/// ```
+/// OneDrive ─ item ─▶ key, identity
+///     └─ ranges ─▶ RemoteSource ─▶ Transcode ─▶ StoreSink ─ parts ─▶ ObjectStore
+///                       └─ hash ──────▶ │ ◀── still this worker's? before the object becomes visible
+/// ```
+struct Pipeline: Sendable {
+    /// A stored, checked video.
+    struct Outcome: Sendable {
+        let key: String
+        let url: String
+        let bytes: Int64
+        let seconds: Double
+        /// JSON of CONTRACT section 4.
+        let report: String
+    }
+
+    private let oneDrive: OneDrive
+    private let store: any ObjectStore
+    private let readAhead: RangedSource.Options
+    private let options: Transcode.Options
+    private let preparation = Preparation()
+
+    init(oneDrive: OneDrive, store: any ObjectStore, readAhead: RangedSource.Options, threads: Int?) {
+        self.oneDrive = oneDrive
+        self.store = store
+        self.readAhead = readAhead
+        var options = Transcode.Options()
+        options.threads = threads
+        self.options = options
+    }
+
+    /// Does the work; blocks. Throws whatever layer's error ended it; nothing is in the store then.
+    func run(_ job: Job, watch: JobWatch, ownership: Ownership) throws -> Outcome {
+        let isStopped: @Sendable () -> Bool = { watch.stop != nil }
+        let start = ContinuousClock.now
+        let (oneDrive, readAhead) = (oneDrive, readAhead)
+        let item = try BlockingWait.result(isCancelled: isStopped) {
+            try await oneDrive.item(job.fileID, drive: job.driveID)
+        }
+        let download = try BlockingWait.result(isCancelled: isStopped) {
+            try await oneDrive.open(item, options: readAhead)
+        }
+        defer { download.close() }
+        watch.whenStopped { download.abort() }
+        watch.count { download.bytesDownloaded }
+        try preparation.once { try store.prepare(isCancelled: isStopped) }
+
+        let key = ObjectKey.make(
+            videoID: job.videoID, sourceIdentity: item.identity, profile: options.profile.name)
+        try ownership.announce(key: key)
+        let upload = try store.upload(key: key) { event in
+            switch event {
+            case .opened(let key, let id): ownership.note(key: key, uploadID: id)
+            case .closed(let key, _): ownership.note(key: key, uploadID: nil)
+            }
+        }
+        watch.whenStopped { upload.cancel() }
+        watch.count { upload.measures.bytesSent }
+
+        let source = RemoteSource(download)
+        let sink = StoreSink(upload, confirm: ownership.confirm)
+        var report = try Transcode(
+            from: source, to: sink, options: options, progress: watch.report, isCancelled: isStopped
+        ).run()
+        report.describe(source: source, sink: sink)
+        let url = store.publicURL(key: key)
+        report.output?.location = url
+        return Outcome(
+            key: key, url: url, bytes: report.output?.bytes ?? 0, seconds: start.duration(to: .now) / .seconds(1),
+            report: try JSON.text(of: report, onOneLine: true))
+    }
+
+    /// Removes what a dead, failed or cancelled job left in the store, or what a newer object has replaced.
+    func remove(_ leftover: Leftover) async throws {
+        let store = store
+        try await JobThread.run(named: "sweep") {
+            if let id = leftover.uploadID {
+                try store.abortUpload(key: leftover.key, id: id, isCancelled: { false })
+            }
+            if leftover.deletesObject { try store.delete(key: leftover.key, isCancelled: { false }) }
+        }
+    }
+
+    /// Prepares the store with the first video rather than at start, so that a store that is away stops nothing else.
+    private final class Preparation: Sendable {
+        private let isDone = Mutex(false)
+
+        func once(_ prepare: () throws -> Void) throws {
+            if isDone.withLock({ $0 }) { return }
+            try prepare()
+            isDone.withLock { $0 = true }
+        }
+    }
+}
+
+extension Report {
+    /// Adds what only the transfer knows: the hash of the source, and how long bytes travelled.
+    mutating func describe(source: RemoteSource, sink: StoreSink?) {
+        input?.quickXorHash = source.quickXorHash
+        timings.downloadSeconds = source.downloadSeconds
+        if let sink { describe(sink: sink) }
+    }
+
+    /// Adds what only the upload knows.
+    mutating func describe(sink: StoreSink) {
+        timings.uploadSeconds = sink.measures.uploadSeconds
+        timings.temporaryBytes = sink.measures.temporaryBytes
+    }
+}

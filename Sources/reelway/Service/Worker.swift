@@ -1,0 +1,162 @@
+import Foundation
+import Logging
+import Media
+import Postgres
+import ServiceLifecycle
+
+/// Takes videos that wait, as many at once as the machine bears, until it is told to stop.
+///
+/// ```
+/// trigger, NOTIFY, poll ─▶ claim ─▶ JobRun ─▶ ready | failed | pending again
+///                            ▲         │
+///                            └─ a free slot
+/// ```
+///
+/// On a graceful stop nothing more is claimed; jobs may finish within the grace period and are then released unharmed.
+actor Worker: Service {
+    private let store: JobStore
+    private let pipeline: Pipeline
+    private let settings: WorkerSettings
+    private let limit: Int
+    private let logger: Logger
+    private let owner: String
+    private let metrics: Metrics
+
+    private var running: [ObjectIdentifier: JobWatch] = [:]
+    private var isStopping = false
+    private let wakeUps: AsyncStream<Void>
+    private let waker: AsyncStream<Void>.Continuation
+    private let sweeps: AsyncStream<Void>
+    private let sweeper: AsyncStream<Void>.Continuation
+
+    init(store: JobStore, pipeline: Pipeline, settings: WorkerSettings, metrics: Metrics, logger: Logger) {
+        self.store = store
+        self.pipeline = pipeline
+        self.settings = settings
+        self.metrics = metrics
+        self.logger = logger
+        limit =
+            settings.concurrency
+            ?? Capacity.videosAtOnce(cores: ProcessInfo.processInfo.activeProcessorCount, memory: Capacity.memory)
+        owner = "\(ProcessInfo.processInfo.hostName)/\(getpid())/\(UUID().uuidString.prefix(8).lowercased())"
+        (wakeUps, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (sweeps, sweeper) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Looks for work at once rather than at the next poll.
+    nonisolated func wake() { waker.yield() }
+
+    /// Works until a graceful stop, or until the task is cancelled.
+    func run() async throws {
+        logger.info("worker is ready", metadata: ["owner": "\(owner)", "videosAtOnce": "\(limit)"])
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.poll() }
+            group.addTask { await self.listen() }
+            group.addTask { await self.sweep() }
+            group.addTask { await self.sweepRegularly() }
+            await withGracefulShutdownHandler {
+                await withTaskCancellationHandler {
+                    await withDiscardingTaskGroup { jobs in
+                        for await _ in wakeUps {
+                            if isStopping { break }
+                            await claimInto(&jobs)
+                        }
+                        await letFinish()
+                    }
+                } onCancel: {
+                    Task { await self.stop() }
+                }
+            } onGracefulShutdown: {
+                Task { await self.stop() }
+            }
+            group.cancelAll()
+        }
+        logger.info("worker has stopped")
+    }
+
+    private func stop() {
+        isStopping = true
+        wake()
+    }
+
+    private func claimInto(_ jobs: inout DiscardingTaskGroup) async {
+        while running.count < limit, !isStopping {
+            do {
+                guard let job = try await store.claim(owner: owner, lease: settings.leaseSeconds) else { return }
+                let watch = JobWatch()
+                running[ObjectIdentifier(watch)] = watch
+                metrics.claimed()
+                let run = JobRun(
+                    job: job, watch: watch, store: store, pipeline: pipeline, settings: settings, metrics: metrics,
+                    logger: logger)
+                jobs.addTask {
+                    await run.run()
+                    await self.ended(watch)
+                }
+            } catch {
+                logger.warning("no video could be claimed", metadata: ["error": "\(Failure(error))"])
+                return
+            }
+        }
+    }
+
+    private func ended(_ watch: JobWatch) {
+        running[ObjectIdentifier(watch)] = nil
+        wake()
+        sweeper.yield()
+    }
+
+    /// Gives the running jobs the grace period, then stops them.
+    private func letFinish() async {
+        let deadline = ContinuousClock.now + .seconds(settings.graceSeconds)
+        logger.info("stopping", metadata: ["running": "\(running.count)"])
+        while !running.isEmpty, ContinuousClock.now < deadline, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+        for watch in running.values { watch.stop(.shutdown) }
+    }
+
+    private func poll() async {
+        while !Task.isCancelled {
+            wake()
+            try? await Task.sleep(for: .seconds(settings.pollSeconds))
+        }
+    }
+
+    /// Wakes on the database's own notice; where it can't be had, polling does it alone.
+    private func listen() async {
+        for await event in store.database.listen(to: ["social_ready"]) {
+            switch event {
+            // A worker's own progress is no news.
+            case .notification(let notification) where !notification.payload.contains("pending"): break
+            case .notification, .listening: wake()
+            case .unavailable, .impossible: break
+            }
+        }
+    }
+
+    /// Removes what nobody will finish or show any more: uploads and objects of workers that died, of cancelled videos
+    /// and of sources that changed.
+    private func sweep() async {
+        for await _ in sweeps {
+            do {
+                for leftover in try await store.leftovers() {
+                    try await pipeline.remove(leftover)
+                    try await store.settled(leftover)
+                    logger.info("removed what was left", metadata: ["key": "\(leftover.key)"])
+                }
+            } catch {
+                if Task.isCancelled { return }
+                logger.notice("leftovers stay for now", metadata: ["error": "\(Failure(error))"])
+            }
+        }
+    }
+
+    /// Looks for leftovers once a minute, besides after each video.
+    private func sweepRegularly() async {
+        while !Task.isCancelled {
+            sweeper.yield()
+            try? await Task.sleep(for: .seconds(60))
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import Foundation
+import Media
+import Synchronization
+import Transfer
+
+/// A folder of this machine as an object store; `serve` shows it under `/media/`.
+struct DirectoryStore: ObjectStore {
+    /// Where the objects are; a key's slashes are folders.
+    let folder: String
+    private let base: String
+
+    init(folder: String, publicURL: String) {
+        self.folder = folder
+        base = publicURL
+    }
+
+    var description: String { "folder \(folder)" }
+
+    func prepare(isCancelled: @escaping @Sendable () -> Bool) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        } catch {
+            throw Failure(.storageRejected, "the folder \(folder) can't be made; set STORAGE_DIR to one that can")
+        }
+    }
+
+    func upload(key: String, onEvent: @escaping @Sendable (UploadEvent) -> Void) throws -> any ObjectUpload {
+        let path = try path(of: key)
+        do {
+            try FileManager.default.createDirectory(
+                atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        } catch {
+            throw Failure(.storageRejected, "no folder can be made in \(folder); check its permissions")
+        }
+        return try DirectoryUpload(path: path)
+    }
+
+    func head(key: String, isCancelled: @escaping @Sendable () -> Bool) throws -> StoredObject? {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path(of: key))
+        guard let attributes, attributes[.type] as? FileAttributeType == .typeRegular else { return nil }
+        return StoredObject(key: key, bytes: (attributes[.size] as? NSNumber)?.int64Value ?? 0)
+    }
+
+    func list(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> [StoredObject] {
+        let keys = (FileManager.default.enumerator(atPath: folder)?.allObjects ?? []).compactMap { $0 as? String }
+        return try keys.sorted().filter { $0.hasPrefix(prefix) && $0.hasSuffix(".mp4") }.compactMap {
+            try head(key: $0, isCancelled: isCancelled)
+        }
+    }
+
+    func delete(key: String, isCancelled: @escaping @Sendable () -> Bool) throws {
+        let path = try path(of: key)
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch {
+            throw Failure(.storageRejected, "\(key) can't be deleted from \(folder); check its permissions")
+        }
+    }
+
+    /// A file without a name ends with its process: there is nothing to end.
+    func reapUploads(prefix: String, olderThan age: Double, isCancelled: @escaping @Sendable () -> Bool) throws -> Int {
+        0
+    }
+
+    func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws {}
+
+    func publicURL(key: String) -> String { "\(base)/\(key)" }
+
+    func probe(isCancelled: @escaping @Sendable () -> Bool) throws -> StoreProbe {
+        let key = "reelway-probe/\(UUID().uuidString.lowercased()).mp4"
+        let upload = try upload(key: key, onEvent: { _ in })
+        try upload.finish(head: Array("reelway".utf8))
+        guard try head(key: key, isCancelled: isCancelled)?.bytes == 7 else {
+            throw Failure(.storageUnavailable, "\(folder) doesn't keep what is written; check the file system")
+        }
+        try delete(key: key, isCancelled: isCancelled)
+        try? FileManager.default.removeItem(atPath: "\(folder)/reelway-probe")
+        return StoreProbe(isPubliclyReadable: true, publicURL: publicURL(key: key))
+    }
+
+    private func path(of key: String) throws -> String {
+        let parts = key.split(separator: "/", omittingEmptySubsequences: false)
+        guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }), !key.utf8.contains(0) else {
+            throw Failure(.storageRejected, "the object's key can't be used as a path")
+        }
+        return "\(folder)/\(key)"
+    }
+}
+
+/// A file of a `DirectoryStore` on its way.
+private final class DirectoryUpload: ObjectUpload {
+    let location: String
+    private let state: Mutex<State>
+
+    private struct State {
+        let sink: FileSink
+        var measures = UploadMeasures()
+        var isCancelled = false
+    }
+
+    init(path: String) throws {
+        location = path
+        state = Mutex(State(sink: try FileSink(path: path, overwrite: true)))
+    }
+
+    func write(_ bytes: [UInt8], headLength: Int) throws {
+        try step { state in
+            try state.sink.write(bytes, headLength: headLength)
+            state.measures.bytesSent += Int64(bytes.count)
+        }
+    }
+
+    func finish(head: [UInt8]) throws {
+        try step { state in
+            try state.sink.finish(head: head)
+            state.measures.bytesSent += Int64(head.count)
+        }
+    }
+
+    func sha256() throws -> String? { try state.withLock { try $0.sink.sha256() } }
+
+    func cancel() { state.withLock { $0.isCancelled = true } }
+
+    func abort() { state.withLock { $0.sink.abort() } }
+
+    var measures: UploadMeasures { state.withLock(\.measures) }
+
+    private func step(_ body: (inout State) throws -> Void) throws {
+        try state.withLock { state in
+            if state.isCancelled { throw Failure(.cancelled, "cancelled before the video was stored") }
+            try body(&state)
+        }
+    }
+}

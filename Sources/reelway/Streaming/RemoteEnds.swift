@@ -1,0 +1,120 @@
+import Media
+import Transfer
+
+/// The services that settings name: made once, shared by all videos.
+///
+/// ```
+/// Settings ─▶ RemoteEnds ─┬─ oneDrive ─▶ RangedSource ─▶ RemoteSource (ByteSource)
+///                         └─ store ────▶ ObjectUpload ─▶ StoreSink    (ByteSink)
+/// ```
+struct RemoteEnds: Sendable {
+    /// For sources: strangers name them, so their addresses are checked.
+    let sources: HTTPClient
+    /// For the store and its bucket: the operator names it, and it may be in the same house.
+    let stores: HTTPClient
+    private let settings: Settings
+
+    init(_ settings: Settings) {
+        self.settings = settings
+        var options = HTTPClient.Options()
+        // SharePoint asks for this form (learn.microsoft.com, "How to avoid getting throttled").
+        options.userAgent = "NONISV|Reelway|Reelway/\(Reelway.version)"
+        options.stallSeconds = settings.worker.stallSeconds
+        options.allowsPrivateHosts = settings.transfer.allowsPrivateHosts
+        options.connectionsPerHost = max(6, settings.transfer.downloadConnections * 2)
+        sources = HTTPClient(options)
+        options.userAgent = "reelway/\(Reelway.version)"
+        options.allowsPrivateHosts = true
+        options.connectionsPerHost = max(6, settings.transfer.uploadConnections * 2 + 2)
+        stores = HTTPClient(options)
+    }
+
+    /// How sources are read ahead.
+    var readAhead: RangedSource.Options {
+        var options = RangedSource.Options()
+        options.windowBytes = Int64(settings.transfer.downloadWindowBytes)
+        options.connections = settings.transfer.downloadConnections
+        return options
+    }
+
+    /// Throws `source_auth` where OneDrive isn't set up.
+    func oneDrive(tokens: any RefreshTokenStore = MemoryTokenStore()) throws -> OneDrive {
+        let given = settings.oneDrive
+        guard let credential = given.credential else {
+            throw Failure(
+                .sourceAuth,
+                "OneDrive is not set up; set ONEDRIVE_CLIENT_ID with ONEDRIVE_REFRESH_TOKEN, or ONEDRIVE_ACCESS_TOKEN")
+        }
+        var oneDrive: OneDrive.Settings
+        switch credential {
+        case .accessToken(let token): oneDrive = OneDrive.Settings(.accessToken(token.revealed))
+        case .refreshToken(let token): oneDrive = OneDrive.Settings(.refreshToken(token.revealed))
+        case .clientCredentials: oneDrive = OneDrive.Settings(.clientCredentials)
+        }
+        oneDrive.tenant = given.tenant
+        oneDrive.clientID = given.clientID ?? ""
+        oneDrive.clientSecret = given.clientSecret?.revealed
+        oneDrive.graphURL = given.graphURL
+        oneDrive.loginURL = given.loginURL
+        oneDrive.downloadHosts = given.downloadHosts
+        oneDrive.allowsPrivateHosts = settings.transfer.allowsPrivateHosts
+        return OneDrive(oneDrive, client: sources, store: tokens)
+    }
+
+    /// The store that finished videos go to.
+    func store() throws -> any ObjectStore {
+        let storage = settings.storage
+        switch storage.choice {
+        case .s3(let access): return try s3(access, bucket: storage.bucket, publicURL: storage.publicURL)
+        case .tus(let access): return try tus(access, bucket: storage.bucket, publicURL: storage.publicURL)
+        case .directory(let path):
+            return DirectoryStore(
+                folder: path,
+                publicURL: storage.publicURL ?? "http://\(settings.server.host):\(settings.server.port)/media")
+        }
+    }
+
+    /// The store of an OUTPUT such as `s3://BUCKET/KEY`, whatever the service itself uses.
+    func store(scheme: String, bucket: String) throws -> any ObjectStore {
+        let storage = settings.storage
+        if let access = storage.s3, scheme == "s3" || access.sessionToken != nil {
+            return try s3(access, bucket: bucket, publicURL: bucket == storage.bucket ? storage.publicURL : nil)
+        }
+        if scheme == "supabase", let access = storage.supabase {
+            return try tus(access, bucket: bucket, publicURL: bucket == storage.bucket ? storage.publicURL : nil)
+        }
+        throw Failure(
+            .usage,
+            scheme == "s3"
+                ? "s3: outputs need S3_ENDPOINT, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY in the environment"
+                : "supabase: outputs need SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY in the environment")
+    }
+
+    private func s3(
+        _ access: StorageSettings.S3Access, bucket: String, publicURL: String?
+    ) throws -> any ObjectStore {
+        var s3 = S3Settings(
+            endpoint: access.endpoint, region: access.region, accessKey: access.accessKey,
+            secretKey: access.secretKey.revealed, sessionToken: access.sessionToken?.revealed, bucket: bucket)
+        s3.partBytes = settings.transfer.uploadPartBytes
+        s3.connections = settings.transfer.uploadConnections
+        s3.publicURL = publicURL
+        if access.sessionToken != nil { s3.scheme = "supabase" }
+        return try S3Store(
+            s3, supabase: settings.storage.supabase.map { project($0, bucket: bucket) }, client: stores)
+    }
+
+    private func tus(
+        _ access: StorageSettings.SupabaseAccess, bucket: String, publicURL: String?
+    ) throws -> any ObjectStore {
+        var supabase = project(access, bucket: bucket)
+        supabase.publicURL = publicURL
+        return try SupabaseStore(supabase, client: stores)
+    }
+
+    private func project(_ access: StorageSettings.SupabaseAccess, bucket: String) -> SupabaseSettings {
+        var supabase = SupabaseSettings(url: access.url, serviceKey: access.serviceKey.revealed, bucket: bucket)
+        supabase.fileSizeLimit = Profile.reels.maximumBytes
+        return supabase
+    }
+}

@@ -1,0 +1,39 @@
+import Media
+import Synchronization
+import Testing
+
+@testable import reelway
+
+@Suite("JobWatch")
+struct JobWatchTests {
+    @Test("The first reason to stop counts, and wakes what blocks once")
+    func firstReason() {
+        let watch = JobWatch()
+        let woken = Mutex(0)
+        watch.whenStopped { woken.withLock { $0 += 1 } }
+        watch.stop(.stalled)
+        watch.stop(.shutdown)
+        #expect(watch.stop == .stalled)
+        #expect(woken.withLock { $0 } == 1)
+    }
+
+    @Test("What would block after a stop is woken at once")
+    func late() {
+        let watch = JobWatch()
+        watch.stop(.leaseLost)
+        let woken = Mutex(false)
+        watch.whenStopped { woken.withLock { $0 = true } }
+        #expect(woken.withLock { $0 })
+    }
+
+    @Test("A byte that travels without the job's thread is a movement")
+    func movement() {
+        let watch = JobWatch()
+        let sent = Mutex(Int64(0))
+        watch.count { sent.withLock { $0 } }
+        let before = watch.movement
+        #expect(watch.movement == before)
+        sent.withLock { $0 = 1 }
+        #expect(watch.movement != before)
+    }
+}

@@ -1,0 +1,138 @@
+import Testing
+
+@testable import reelway
+
+@Suite("Settings")
+struct SettingsTests {
+    @Test("An empty environment is a working local service")
+    func empty() throws {
+        let settings = try Settings([:])
+        #expect(settings.server.host == "127.0.0.1")
+        #expect(settings.server.port == 8080)
+        #expect(settings.worker.maximumAttempts == 5)
+        #expect(settings.worker.leaseSeconds == 60)
+        #expect(settings.transfer.downloadWindowBytes == 32 << 20)
+        #expect(settings.transfer.uploadPartBytes == 8 << 20)
+        #expect(!settings.transfer.allowsPrivateHosts)
+        #expect(settings.storage.bucket == "transcoded-videos")
+        guard case .directory(let path) = settings.storage.choice else {
+            Issue.record("storage is \(settings.storage.choice)")
+            return
+        }
+        #expect(path == "media")
+        #expect(settings.storage.publicURL == nil)
+    }
+
+    @Test("All faults are reported together, each with its variable")
+    func faults() {
+        let environment = [
+            "PORT": "eighty", "REELWAY_HOST": "0.0.0.0", "REELWAY_LEASE_SECONDS": "-1", "LOG_LEVEL": "loud",
+            "S3_ACCESS_KEY_ID": "key", "STORAGE_PROTOCOL": "ftp", "SUPABASE_URL": "not an address",
+            "REELWAY_ALLOW_PRIVATE_HOSTS": "maybe",
+        ]
+        let error = #expect(throws: SettingsError.self) { try Settings(environment) }
+        let named = Set(error?.faults.map(\.variable) ?? [])
+        #expect(
+            named == [
+                "PORT", "REELWAY_API_TOKEN", "REELWAY_LEASE_SECONDS", "LOG_LEVEL", "S3_SECRET_ACCESS_KEY",
+                "STORAGE_PROTOCOL", "SUPABASE_URL", "REELWAY_ALLOW_PRIVATE_HOSTS",
+            ])
+    }
+
+    @Test("The address, the anon key and the service key of Supabase give S3 credentials with a session token")
+    func supabaseSession() throws {
+        let settings = try Settings([
+            "SUPABASE_URL": "https://abcd.supabase.co/", "SUPABASE_ANON_KEY": "anon",
+            "SUPABASE_SERVICE_ROLE_KEY": "service",
+        ])
+        guard case .s3(let access) = settings.storage.choice else {
+            Issue.record("storage is \(settings.storage.choice)")
+            return
+        }
+        #expect(access.endpoint == "https://abcd.supabase.co/storage/v1/s3")
+        #expect(access.accessKey == "abcd")
+        #expect(access.secretKey.revealed == "anon")
+        #expect(access.sessionToken?.revealed == "service")
+        #expect(
+            settings.storage.publicURL
+                == "https://abcd.supabase.co/storage/v1/object/public/transcoded-videos")
+    }
+
+    @Test("The service key alone goes through TUS")
+    func supabaseAlone() throws {
+        let settings = try Settings([
+            "SUPABASE_URL": "https://abcd.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "service",
+        ])
+        guard case .tus(let access) = settings.storage.choice else {
+            Issue.record("storage is \(settings.storage.choice)")
+            return
+        }
+        #expect(access.url == "https://abcd.supabase.co")
+    }
+
+    @Test("Own S3 keys win over Supabase's, and a folder over both")
+    func precedence() throws {
+        var environment = [
+            "SUPABASE_URL": "https://abcd.supabase.co", "SUPABASE_ANON_KEY": "anon",
+            "SUPABASE_SERVICE_ROLE_KEY": "service",
+            "S3_ENDPOINT": "http://127.0.0.1:8333", "S3_ACCESS_KEY_ID": "key", "S3_SECRET_ACCESS_KEY": "secret",
+        ]
+        guard case .s3(let access) = try Settings(environment).storage.choice else {
+            Issue.record("no S3")
+            return
+        }
+        #expect(access.accessKey == "key")
+        #expect(access.sessionToken == nil)
+        environment["STORAGE_DIR"] = "/srv/media"
+        guard case .directory("/srv/media") = try Settings(environment).storage.choice else {
+            Issue.record("no folder")
+            return
+        }
+    }
+
+    @Test("OneDrive's rotating token, client credentials and a given token are told apart")
+    func oneDrive() throws {
+        let token = try Settings(["ONEDRIVE_REFRESH_TOKEN": "r", "ONEDRIVE_CLIENT_ID": "id"]).oneDrive
+        guard case .refreshToken(let secret)? = token.credential else {
+            Issue.record("no refresh token")
+            return
+        }
+        #expect(secret.revealed == "r")
+        #expect(throws: SettingsError.self) { try Settings(["ONEDRIVE_REFRESH_TOKEN": "r"]) }
+        // An application can't read personal OneDrives: it needs its organisation.
+        #expect(throws: SettingsError.self) {
+            try Settings(["ONEDRIVE_CLIENT_ID": "id", "ONEDRIVE_CLIENT_SECRET": "s"])
+        }
+        let application = try Settings([
+            "ONEDRIVE_CLIENT_ID": "id", "ONEDRIVE_CLIENT_SECRET": "s", "ONEDRIVE_TENANT": "contoso.example",
+        ]).oneDrive
+        guard case .clientCredentials? = application.credential else {
+            Issue.record("no client credentials")
+            return
+        }
+    }
+
+    @Test("No secret is in what is listed, described, mirrored or thrown")
+    func secrets() throws {
+        let planted = "planted-secret-0123456789"
+        let variables = [
+            "DATABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_ANON_KEY", "S3_SECRET_ACCESS_KEY",
+            "ONEDRIVE_CLIENT_SECRET", "ONEDRIVE_REFRESH_TOKEN", "ONEDRIVE_ACCESS_TOKEN", "REELWAY_API_TOKEN",
+        ]
+        var environment = Dictionary(uniqueKeysWithValues: variables.map { ($0, planted) })
+        environment["S3_ACCESS_KEY_ID"] = "key"
+        environment["SUPABASE_URL"] = "https://abcd.supabase.co"
+        environment["ONEDRIVE_CLIENT_ID"] = "id"
+        environment["ONEDRIVE_TENANT"] = "contoso.example"
+        let settings = try Settings(environment)
+        var dumped = ""
+        dump(settings, to: &dumped)
+        #expect(!dumped.contains(planted))
+        #expect(!"\(settings)".contains(planted))
+        #expect(!settings.entries.contains { $0.shown.contains(planted) })
+        environment["PORT"] = planted
+        environment["SUPABASE_URL"] = "https://user:\(planted)@abcd.supabase.co"
+        let error = #expect(throws: SettingsError.self) { try Settings(environment) }
+        #expect(error.map { !"\($0)".contains(planted) } ?? false)
+    }
+}
