@@ -36,6 +36,9 @@ public protocol ObjectStore: Sendable {
     @discardableResult
     func reapUploads(prefix: String, olderThan age: Double, isCancelled: @escaping @Sendable () -> Bool) throws -> Int
 
+    /// Ends one upload that was announced as opened; that it is over already is no error.
+    func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws
+
     /// Where anyone can fetch an object.
     func publicURL(key: String) -> String
 
@@ -104,4 +107,11 @@ public struct UploadMeasures: Sendable, Equatable {
     public var uploadSeconds: Double = 0
     /// Bytes that went to the local disk in between.
     public var temporaryBytes: Int64 = 0
+
+    /// Makes measures; by default nothing was sent yet.
+    public init(bytesSent: Int64 = 0, uploadSeconds: Double = 0, temporaryBytes: Int64 = 0) {
+        self.bytesSent = bytesSent
+        self.uploadSeconds = uploadSeconds
+        self.temporaryBytes = temporaryBytes
+    }
 }

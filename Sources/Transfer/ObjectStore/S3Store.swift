@@ -97,6 +97,11 @@ public final class S3Store: ObjectStore {
         return count
     }
 
+    /// Ends one upload.
+    public func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws {
+        try client.abortUpload(key, id, isCancelled).get(description)
+    }
+
     /// The public address of an object.
     public func publicURL(key: String) -> String {
         guard let base = settings.publicURL else { return client.address.object(key) }

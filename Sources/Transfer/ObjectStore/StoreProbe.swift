@@ -7,6 +7,12 @@ public struct StoreProbe: Sendable, Equatable {
     /// That address, of the probe that is deleted again.
     public var publicURL: String
 
+    /// Makes a finding.
+    public init(isPubliclyReadable: Bool, publicURL: String) {
+        self.isPubliclyReadable = isPubliclyReadable
+        self.publicURL = publicURL
+    }
+
     typealias Cancellation = @Sendable () -> Bool
 
     /// Writes, reads and deletes a small object by a store's own operations.

@@ -79,6 +79,9 @@ public final class SupabaseStore: ObjectStore {
         prefix: String, olderThan age: Double, isCancelled: @escaping @Sendable () -> Bool
     ) throws -> Int { 0 }
 
+    /// TUS uploads end by themselves: an hour after they began, by Supabase's default.
+    public func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws {}
+
     /// The public address of an object.
     public func publicURL(key: String) -> String { "\(settings.publicBase)/\(PercentEncoding.path(key))" }
 
