@@ -5,7 +5,7 @@ public final class S3Store: ObjectStore {
     /// `bucket B at HOST`.
     public let description: String
     private let settings: S3Settings
-    private let client: S3Client
+    let objects: S3Client
     /// Makes the bucket where the store has a better way to do it than S3's.
     private let supabase: SupabaseClient?
 
@@ -33,20 +33,22 @@ public final class S3Store: ObjectStore {
         let signer = SignatureV4(
             accessKey: settings.accessKey, secretKey: settings.secretKey, sessionToken: settings.sessionToken,
             region: settings.region)
-        self.client = S3Client(
+        objects = S3Client(
             address: address, signer: signer,
             exchange: StoreExchange(client: client, policy: policy, store: description),
             signsPayload: settings.endpoint.lowercased().hasPrefix("http://"))
     }
 
     /// Makes the bucket where it is missing, readable by anyone where the store lets us.
-    public func prepare(isCancelled: @escaping @Sendable () -> Bool) throws {
+    public func prepare(isCancelled: @escaping @Sendable () -> Bool) throws { try makeBucket(isCancelled) }
+
+    private func makeBucket(_ isCancelled: @escaping @Sendable () -> Bool) throws(TransferError) {
         if let supabase { return try supabase.prepareBucket(isCancelled) }
-        switch try client.hasBucket(isCancelled).get(description) {
+        switch try objects.hasBucket(isCancelled).get(description) {
         case true?: return
         case false?: try createBucket(isCancelled)
         // Keys that may not ask for the bucket may still be allowed to list it; if not, this says why.
-        case nil: _ = try client.list(prefix: "reelway-probe/", after: nil, isCancelled).get(description)
+        case nil: _ = try objects.list(prefix: "reelway-probe/", after: nil, isCancelled).get(description)
         }
     }
 
@@ -55,30 +57,32 @@ public final class S3Store: ObjectStore {
         if let fault = S3Address.fault(inKey: key) {
             throw TransferError(.storageRejected, "the object's key can't be used: \(fault)")
         }
-        return S3Upload(key: key, client: client, settings: settings, onEvent: onEvent)
+        return S3Upload(
+            key: key, client: objects, settings: settings,
+            prepare: { (isCancelled) throws(TransferError) in try self.makeBucket(isCancelled) }, onEvent: onEvent)
     }
 
     /// The object under a key.
     public func head(key: String, isCancelled: @escaping @Sendable () -> Bool) throws -> StoredObject? {
-        try client.head(key, isCancelled).get(description)
+        try objects.head(key, isCancelled).get(description)
     }
 
     /// All objects under a prefix.
     public func list(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> [StoredObject] {
-        var objects: [StoredObject] = []
+        var found: [StoredObject] = []
         var token: String?
         repeat {
-            let page = try client.list(prefix: prefix, after: token, isCancelled).get(description)
-            objects += page.objects
+            let page = try objects.list(prefix: prefix, after: token, isCancelled).get(description)
+            found += page.objects
             // A token that comes again would be followed for ever.
             token = page.next == token ? nil : page.next
         } while token != nil
-        return objects
+        return found
     }
 
     /// Deletes an object.
     public func delete(key: String, isCancelled: @escaping @Sendable () -> Bool) throws {
-        try client.delete(key, isCancelled).get(description)
+        try objects.delete(key, isCancelled).get(description)
     }
 
     /// Ends uploads that nobody is going to finish.
@@ -88,10 +92,10 @@ public final class S3Store: ObjectStore {
     ) throws -> Int {
         let limit = Date() - age
         var count = 0
-        for upload in try client.openUploads(prefix: prefix, isCancelled).get(description) {
+        for upload in try objects.openUploads(prefix: prefix, isCancelled).get(description) {
             // Without a date it can't be known to be abandoned.
             guard let initiated = upload.initiated, initiated <= limit else { continue }
-            try client.abortUpload(upload.key, upload.id, isCancelled).get(description)
+            try objects.abortUpload(upload.key, upload.id, isCancelled).get(description)
             count += 1
         }
         return count
@@ -99,37 +103,37 @@ public final class S3Store: ObjectStore {
 
     /// Ends one upload.
     public func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws {
-        try client.abortUpload(key, id, isCancelled).get(description)
+        try objects.abortUpload(key, id, isCancelled).get(description)
     }
 
     /// The public address of an object.
     public func publicURL(key: String) -> String {
-        guard let base = settings.publicURL else { return client.address.object(key) }
+        guard let base = settings.publicURL else { return objects.address.object(key) }
         return "\(base.hasSuffix("/") ? String(base.dropLast()) : base)/\(PercentEncoding.path(key))"
     }
 
     /// Tries the store out.
     public func probe(isCancelled: @escaping @Sendable () -> Bool) throws -> StoreProbe {
         try StoreProbe.run(
-            description, client.exchange.client, isCancelled,
-            put: { _ = try client.put($0, $1, $2).get(description) },
-            get: { try client.get($0, $1).get(description) },
-            delete: { try client.delete($0, $1).get(description) }, publicURL: publicURL)
+            description, objects.exchange.client, isCancelled,
+            put: { _ = try objects.put($0, $1, $2).get(description) },
+            get: { try objects.get($0, $1).get(description) },
+            delete: { try objects.delete($0, $1).get(description) }, publicURL: publicURL)
     }
 
-    private func createBucket(_ isCancelled: @escaping @Sendable () -> Bool) throws {
+    private func createBucket(_ isCancelled: @escaping @Sendable () -> Bool) throws(TransferError) {
         // Only Amazon wants the region, and not for its oldest.
-        let host = client.address.host
+        let host = objects.address.host
         let location = host.hasSuffix(".amazonaws.com") && settings.region != "us-east-1" ? settings.region : nil
-        let created = try client.createBucket(isPublic: true, location: location, isCancelled)
+        let created = try objects.createBucket(isPublic: true, location: location, isCancelled)
         if case .failure(let failure) = created.result, !failure.isTransient {
             // Many stores refuse access lists and take everything else.
-            try client.createBucket(isPublic: false, location: location, isCancelled).get(description)
+            try objects.createBucket(isPublic: false, location: location, isCancelled).get(description)
         } else {
             try created.get(description)
         }
         // Where this is refused the objects are served by other means: STORAGE_PUBLIC_URL.
-        _ = try client.publish(bucket: settings.bucket, isCancelled)
+        _ = try objects.publish(bucket: settings.bucket, isCancelled)
     }
 
     /// Letters, digits, dots, hyphens and underscores: a bucket's name stands unencoded in addresses and policies.

@@ -17,6 +17,7 @@ public final class S3Upload: ObjectUpload {
     private let key: String
     private let client: S3Client
     private let settings: S3Settings
+    private let prepare: @Sendable (@escaping S3Client.Cancellation) throws(TransferError) -> Void
     private let onEvent: @Sendable (UploadEvent) -> Void
     private let sender: PartSender
     private let state = Mutex(State())
@@ -29,27 +30,30 @@ public final class S3Upload: ObjectUpload {
         var uploadID: String?
         /// Uploads that a broken answer may have left open without our knowing their id.
         var mayHaveOthers = false
-        /// What `put` sent, if it may have taken effect.
-        var uncertainPut: UncertainPut?
-        /// Whether completing was tried and not answered for good.
-        var isCompletionUncertain = false
+        /// Whether there is an object by now.
+        var made = Made.nothing
         /// Whether a thread is inside `write` or `finish`.
         var isBusy = false
         var stage = Stage.open
         var confirmed: Int64 = 0
     }
     private enum Stage { case open, discarding, ended }
-    private struct UncertainPut {
-        let md5: [UInt8]
-        let isCorrupt: Bool
+    private enum Made {
+        case nothing
+        /// A request to make it got no clear answer. An object that lies there may also be from before.
+        case perhaps(isOurs: @Sendable (ETag) -> Bool)
+        case surely
     }
 
     init(
-        key: String, client: S3Client, settings: S3Settings, onEvent: @escaping @Sendable (UploadEvent) -> Void
+        key: String, client: S3Client, settings: S3Settings,
+        prepare: @escaping @Sendable (@escaping S3Client.Cancellation) throws(TransferError) -> Void,
+        onEvent: @escaping @Sendable (UploadEvent) -> Void
     ) {
         self.key = key
         self.client = client
         self.settings = settings
+        self.prepare = prepare
         self.onEvent = onEvent
         location = "\(settings.scheme)://\(settings.bucket)/\(key)"
         sender = PartSender(key: key, client: client, connections: settings.connections)
@@ -173,7 +177,7 @@ public final class S3Upload: ObjectUpload {
         } else {
             let created = try sender.measuring { () throws(TransferError) in
                 state.withLock { $0.mayHaveOthers = true }
-                return try client.createUpload(key, isCancelled)
+                return try withBucket { () throws(TransferError) in try client.createUpload(key, isCancelled) }
             }
             if case .success(let id) = created.result {
                 state.withLock { state in
@@ -198,17 +202,18 @@ public final class S3Upload: ObjectUpload {
         if !rest.isEmpty { try send(number, rest) }
         try send(1, head)
         let parts = try sender.drain()
+        let md5s = parts.map { $0.part.md5 }
         let completed = try sender.measuring { () throws(TransferError) in
-            state.withLock { $0.isCompletionUncertain = true }
+            state.withLock { $0.made = .perhaps { !$0.contradicts(parts: md5s) } }
             return try client.completeUpload(key, uploadID, parts, isCancelled)
         }
-        guard case .failure(let failure) = completed.result else { return }
-        state.withLock { $0.isCompletionUncertain = completed.wasUncertain }
+        guard case .failure(let failure) = completed.result else { return state.withLock { $0.made = .surely } }
+        if !completed.wasUncertain { state.withLock { $0.made = .nothing } }
         // An answer that was lost on the way: the store may have made the object all the same.
         if completed.wasUncertain, failure.reason == "NoSuchUpload" || failure.isUncertain,
             let object = try client.head(key, isCancelled).get(client.exchange.store),
             object.bytes == Int64(head.count) + state.withLock({ $0.bodyBytes }),
-            !ETag(object.etag ?? "").contradicts(parts: parts.map { $0.part.md5 }),
+            !ETag(object.etag ?? "").contradicts(parts: md5s),
             try !client.isOpen(key, uploadID, isCancelled).get(client.exchange.store)
         {
             return
@@ -219,26 +224,30 @@ public final class S3Upload: ObjectUpload {
     private func put(_ bytes: [UInt8]) throws {
         let md5 = ETag.md5(bytes)
         let stored = try sender.measuring { () throws(TransferError) in
-            state.withLock { $0.uncertainPut = UncertainPut(md5: md5, isCorrupt: false) }
-            return try client.put(key, bytes, isCancelled)
+            state.withLock { $0.made = .perhaps { $0.proves(md5: md5) } }
+            return try withBucket { () throws(TransferError) in try client.put(key, bytes, isCancelled) }
         }
-        switch stored.result {
-        case .success:
-            // A later failure still has to take the object away.
-            break
-        case .failure(let failure):
-            let isCorrupt = failure.reason == StorageFailure.wrongChecksum
-            state.withLock {
-                $0.uncertainPut = stored.wasUncertain ? UncertainPut(md5: md5, isCorrupt: isCorrupt) : nil
-            }
-            if stored.wasUncertain, !isCorrupt,
-                let object = try client.head(key, isCancelled).get(client.exchange.store),
-                object.bytes == Int64(bytes.count), object.etag.map({ ETag($0).proves(md5: md5) }) ?? false
-            {
-                return
-            }
-            throw failure.error(client.exchange.store)
+        guard case .failure(let failure) = stored.result else { return state.withLock { $0.made = .surely } }
+        if failure.reason == StorageFailure.wrongChecksum {
+            state.withLock { $0.made = .surely }
+        } else if !stored.wasUncertain {
+            state.withLock { $0.made = .nothing }
+        } else if let object = try client.head(key, isCancelled).get(client.exchange.store),
+            object.bytes == Int64(bytes.count), ETag(object.etag ?? "").proves(md5: md5)
+        {
+            return
         }
+        throw failure.error(client.exchange.store)
+    }
+
+    /// Makes the bucket if that is what a first request lacks, and makes the request again.
+    private func withBucket<Value>(
+        _ request: () throws(TransferError) -> S3Client.Outcome<Value>
+    ) throws(TransferError) -> S3Client.Outcome<Value> {
+        let first = try request()
+        guard case .failure(let failure) = first.result, failure.reason == "NoSuchBucket" else { return first }
+        try prepare(isCancelled)
+        return try request()
     }
 
     /// The proof of success: the store has as many bytes as were written. Anything else is taken away.
@@ -246,7 +255,6 @@ public final class S3Upload: ObjectUpload {
         let found = try sender.measuring { () throws(TransferError) in try client.head(key, isCancelled) }
         let object = try found.get(client.exchange.store)
         if object?.bytes == bytes { return }
-        _ = try? client.delete(key, { false })
         let has = object.map { "\($0.bytes) bytes" } ?? "nothing"
         throw TransferError(
             .storageUnavailable,
@@ -276,11 +284,16 @@ public final class S3Upload: ObjectUpload {
             onEvent(.closed(key: key, id: uploadID))
         }
         if mine.mayHaveOthers { try? sweep(isLate) }
-        if mine.isCompletionUncertain {
-            let md5s = sender.stored.map { $0.part.md5 }
-            deleteObject(isLate) { !$0.contradicts(parts: md5s) }
+        switch mine.made {
+        case .nothing: break
+        case .perhaps(let isOurs):
+            if let found = try? client.head(key, isLate), case .success(let object?) = found.result,
+                isOurs(ETag(object.etag ?? ""))
+            {
+                _ = try? client.delete(key, isLate)
+            }
+        case .surely: _ = try? client.delete(key, isLate)
         }
-        if let put = mine.uncertainPut { deleteObject(isLate) { put.isCorrupt || $0.proves(md5: put.md5) } }
         state.withLock { $0.stage = .ended }
     }
 
@@ -302,13 +315,5 @@ public final class S3Upload: ObjectUpload {
         guard mayHaveOthers else { return }
         let open = try client.openUploads(prefix: key, isLate).get(client.exchange.store)
         for upload in open where upload.key == key && upload.id != own { _ = endUpload(upload.id, isLate) }
-    }
-
-    /// Deletes the object if it is the one this upload made: another may lie there from before.
-    private func deleteObject(_ isLate: @escaping @Sendable () -> Bool, if isOurs: (ETag) -> Bool) {
-        guard let found = try? client.head(key, isLate), case .success(let object?) = found.result,
-            isOurs(ETag(object.etag ?? ""))
-        else { return }
-        _ = try? client.delete(key, isLate)
     }
 }

@@ -18,7 +18,7 @@ import Testing
     @Test("a missing bucket is made, is readable by anyone, and is left alone the next time")
     func bucket() async throws {
         let store = try store("made-\(UUID().uuidString.prefix(8).lowercased())")
-        try await onOwnThread {
+        try await onThread {
             try store.prepare(isCancelled: never)
             let probe = try store.probe(isCancelled: never)
             #expect(probe.isPubliclyReadable)
@@ -32,7 +32,7 @@ import Testing
         let store = try store()
         let key = "small/\(UUID()).mp4"
         let (head, body) = (Noise.bytes(100_000), Noise.bytes(1_000_000, seed: 2))
-        try await onOwnThread {
+        try await onThread {
             try store.prepare(isCancelled: never)
             let events = Mutex<[UploadEvent]>([])
             let upload = try store.upload(key: key) { event in events.withLock { $0.append(event) } }
@@ -57,7 +57,7 @@ import Testing
         let store = try store()
         let key = "large/\(UUID()).mp4"
         let (head, body) = (Noise.bytes(5_500_000), Noise.bytes(23_456_789, seed: 2))
-        try await onOwnThread {
+        try await onThread {
             try store.prepare(isCancelled: never)
             let events = Mutex<[UploadEvent]>([])
             let upload = try store.upload(key: key) { event in events.withLock { $0.append(event) } }
@@ -85,7 +85,7 @@ import Testing
         let store = try store()
         let folder = "keys-\(UUID().uuidString)"
         let names = ["plain.mp4", "a b+c.mp4", "é&=%?#.mp4", "(x)!*'~,;:@$.mp4", "<日本>\"q\".mp4"]
-        try await onOwnThread {
+        try await onThread {
             try store.prepare(isCancelled: never)
             for name in names {
                 let upload = try store.upload(key: "\(folder)/\(name)") { _ in }
@@ -106,7 +106,7 @@ import Testing
     func pages() async throws {
         let store = try store()
         let folder = "pages-\(UUID().uuidString)"
-        try await onOwnThread {
+        try await onThread {
             try store.prepare(isCancelled: never)
             for index in 0..<1003 {
                 try store.upload(key: "\(folder)/\(index)") { _ in }.finish(head: [1])
@@ -119,7 +119,7 @@ import Testing
     func reaping() async throws {
         let store = try store()
         let folder = "reap-\(UUID().uuidString)"
-        try await onOwnThread {
+        try await onThread {
             try store.prepare(isCancelled: never)
             let abandoned = try store.upload(key: "\(folder)/a.mp4") { _ in }
             let other = try store.upload(key: "\(folder)-b/b.mp4") { _ in }
@@ -142,7 +142,7 @@ import Testing
     func abort() async throws {
         let store = try store()
         let key = "abort/\(UUID()).mp4"
-        try await onOwnThread {
+        try await onThread {
             try store.prepare(isCancelled: never)
             let events = Mutex<[UploadEvent]>([])
             let upload = try store.upload(key: key) { event in events.withLock { $0.append(event) } }
@@ -161,7 +161,7 @@ import Testing
     func abortAfterFinish() async throws {
         let store = try store()
         let key = "kept/\(UUID()).mp4"
-        try await onOwnThread {
+        try await onThread {
             try store.prepare(isCancelled: never)
             let upload = try store.upload(key: key) { _ in }
             try upload.finish(head: Noise.bytes(1000))
@@ -184,7 +184,7 @@ import Testing
         let good = try store()
         let store = try S3Store(settings, client: client, policy: SeaweedFS.hasty)
         let key = "auth/\(UUID()).mp4"
-        try await onOwnThread {
+        try await onThread {
             try good.prepare(isCancelled: never)
             for size in [1000, 11 << 20] {
                 let upload = try store.upload(key: key) { _ in }
@@ -206,7 +206,7 @@ import Testing
         var settings = weed.settings()
         settings.secretKey = "wrong"
         let store = try S3Store(settings, client: client, policy: SeaweedFS.hasty)
-        let error = try await onOwnThread {
+        let error = try await onThread {
             try #require(throws: TransferError.self) { try store.prepare(isCancelled: never) }
         }
         #expect(error.code == .storageAuth)
@@ -217,7 +217,7 @@ import Testing
     func down() async throws {
         let store = try S3Store(
             weed.settings(endpoint: "http://127.0.0.1:1"), client: client, policy: SeaweedFS.hasty)
-        try await onOwnThread {
+        try await onThread {
             let upload = try store.upload(key: "a.mp4") { _ in }
             let error = try #require(throws: TransferError.self) { try upload.finish(head: [1]) }
             #expect(error.code == .storageUnavailable)
