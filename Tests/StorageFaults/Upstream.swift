@@ -13,6 +13,9 @@ struct Upstream: Sendable {
         let description: String
     }
 
+    /// `HOST:PORT`, as a Host header says it.
+    var authority: String { "\(host):\(port)" }
+
     private let host: String
     private let port: Int
 
@@ -63,6 +66,28 @@ struct Upstream: Sendable {
         }
 
         func discard() async throws { while try await next() != nil {} }
+    }
+
+    /// Sends a request with a small body and collects the answer.
+    func fetch(_ request: LoopbackRequest, body: ByteBuffer = ByteBuffer()) async throws -> Reply {
+        var reply = Reply(status: 0, headers: [], body: ByteBuffer())
+        try await exchange(request) { store in
+            if body.readableBytes > 0 { try await store.send(body) }
+        } answer: { status, headers, answer in
+            reply = Reply(status: status, headers: headers, body: try await answer.collect())
+        }
+        return reply
+    }
+
+    /// A collected answer.
+    struct Reply {
+        var status: Int
+        var headers: [(name: String, value: String)]
+        var body: ByteBuffer
+
+        subscript(name: String) -> String? {
+            headers.first { $0.name.lowercased() == name.lowercased() }?.value
+        }
     }
 
     /// Sends a request as it arrived, its body by `body`, and hands over the answer. A store that answers before it has

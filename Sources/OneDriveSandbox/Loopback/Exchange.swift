@@ -11,6 +11,13 @@ public struct LoopbackRequest: Sendable {
     /// In the order sent.
     public let headers: [(name: String, value: String)]
 
+    /// Makes a request, to pass it on in another shape.
+    public init(method: String, target: String, headers: [(name: String, value: String)]) {
+        self.method = method
+        self.target = target
+        self.headers = headers
+    }
+
     /// The part of the target before `?`.
     public var path: String { target.firstIndex(of: "?").map { String(target[..<$0]) } ?? target }
 

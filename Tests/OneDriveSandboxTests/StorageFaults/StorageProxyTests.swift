@@ -103,7 +103,7 @@ import Testing
 
     @Test func `an answer breaks off`() async throws {
         try await Store.with { store async throws in
-            _ = try await store.put("a", Self.tail)
+            #expect(try await store.put("a", Self.tail).status == 200)
             store.proxy.setFaults([StorageFault(.cutAnswer(atByte: 1234), method: "GET")])
             let answer = try await store.sign(["\(store.proxy.url)/\(store.bucket)/a"])
             #expect(answer.exit == 18)
@@ -146,9 +146,16 @@ private struct Store {
         #expect(try await store.sign(["-X", "PUT", "\(proxy.url)/\(store.bucket)"]).status == 200)
         proxy.clearRequests()
         do { try await body(store) } catch {
-            await proxy.stop()
+            try await store.end()
             throw error
         }
+        try await store.end()
+    }
+
+    /// Each bucket takes up the store's volumes until it is deleted.
+    private func end() async throws {
+        proxy.setFaults([])
+        #expect(try await sign(["-X", "DELETE", "\(proxy.url)/\(bucket)"]).status == 204)
         await proxy.stop()
     }
 
