@@ -28,7 +28,7 @@ struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
             self.init(
                 ErrorCode(rawValue: error.code.rawValue) ?? .internal, error.message, retryAfter: error.retryAfter)
         case let error as PostgresError:
-            self.init(error.kind == .unavailable ? .databaseUnavailable : .internal, error.message)
+            self.init(error.isOfTheDatabase ? .databaseUnavailable : .internal, error.message)
         case let error as SettingsError:
             self.init(.usage, error.description)
         default:
@@ -38,4 +38,16 @@ struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     var description: String { "\(code.rawValue): \(message)" }
+}
+
+extension PostgresError {
+    /// Whether the database is away, or not the one it should be: a password or a name is wrong (classes 28 and 3D), a
+    /// right (42501) or a table (42P01) is missing. Anything else it refuses is this program's fault.
+    fileprivate var isOfTheDatabase: Bool {
+        switch kind {
+        case .unavailable: true
+        case .rejected(let state): state.hasPrefix("28") || state.hasPrefix("3D") || ["42501", "42P01"].contains(state)
+        case .unexpected: false
+        }
+    }
 }

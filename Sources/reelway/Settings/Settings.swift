@@ -1,3 +1,5 @@
+import Postgres
+
 /// All that can be set from outside, read in one place (CONTRACT section 8).
 ///
 /// ```
@@ -16,9 +18,22 @@ struct Settings: Sendable {
     let entries: [SettingsReader.Entry]
 
     /// Throws a `SettingsError` that lists every fault.
-    init(_ environment: [String: String]) throws {
-        var reader = SettingsReader(environment)
+    ///
+    /// - Parameters:
+    ///   - flags: what was given on the command line, by the variable it stands for; it wins.
+    ///   - needsDatabase: whether it is a fault when no database is named.
+    init(_ environment: [String: String], flags: [String: String] = [:], needsDatabase: Bool = false) throws {
+        var reader = SettingsReader(environment, flags: flags)
         database = reader.secret("DATABASE_URL")
+        if let database {
+            do {
+                _ = try Configuration(address: database.revealed)
+            } catch {
+                reader.fault("DATABASE_URL", "\(error)")
+            }
+        } else if needsDatabase {
+            reader.fault("DATABASE_URL", "set it to the database: postgres://user:password@host:port/database")
+        }
         storage = StorageSettings(&reader)
         oneDrive = OneDriveSettings(&reader)
         server = ServerSettings(&reader)

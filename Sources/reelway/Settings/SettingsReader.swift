@@ -17,16 +17,22 @@ struct SettingsReader {
 
     /// Where a value came from.
     enum Source: String, Sendable {
+        case flag
         case environment
         case `default` = "default"
         case unset
     }
 
     private let environment: [String: String]
+    private let flags: [String: String]
     private(set) var faults: [Fault] = []
     private(set) var entries: [Entry] = []
 
-    init(_ environment: [String: String]) { self.environment = environment }
+    /// - Parameter flags: what was given on the command line, by the variable it stands for; it wins.
+    init(_ environment: [String: String], flags: [String: String] = [:]) {
+        self.environment = environment
+        self.flags = flags
+    }
 
     mutating func fault(_ variable: String, _ mend: String) {
         faults.append(Fault(variable: variable, mend: mend))
@@ -35,21 +41,21 @@ struct SettingsReader {
     /// A text; an empty variable counts as one that is not set.
     mutating func text(_ variable: String) -> String? {
         let value = given(variable)
-        list(variable, value ?? "", value == nil ? .unset : .environment)
+        list(variable, value ?? "", value == nil ? .unset : source(of: variable))
         return value
     }
 
     /// A text with a default.
     mutating func text(_ variable: String, default fallback: String) -> String {
         let value = given(variable)
-        list(variable, value ?? fallback, value == nil ? .default : .environment)
+        list(variable, value ?? fallback, value == nil ? .default : source(of: variable))
         return value ?? fallback
     }
 
     /// A password, a key or an address that holds one.
     mutating func secret(_ variable: String) -> Secret? {
         let value = given(variable)
-        list(variable, value == nil ? "" : "(set, not shown)", value == nil ? .unset : .environment)
+        list(variable, value == nil ? "" : "(set, not shown)", value == nil ? .unset : source(of: variable))
         return value.map(Secret.init)
     }
 
@@ -69,7 +75,7 @@ struct SettingsReader {
             list(variable, Text.short(fallback), .default)
             return fallback
         }
-        list(variable, value, .environment)
+        list(variable, value, source(of: variable))
         guard let number = Double(value), bounds.contains(number) else {
             fault(
                 variable,
@@ -85,7 +91,7 @@ struct SettingsReader {
             list(variable, String(fallback), .default)
             return fallback
         }
-        list(variable, value, .environment)
+        list(variable, value, source(of: variable))
         switch value.lowercased() {
         case "true", "1", "yes", "on": return true
         case "false", "0", "no", "off": return false
@@ -107,11 +113,11 @@ struct SettingsReader {
         let isPlain = !host.isEmpty && !trimmed.contains(where: { $0 == "?" || $0 == "#" || $0.isWhitespace })
         // `user:password@host` would carry a secret into messages.
         guard isPlain, !host.contains("@") else {
-            list(variable, "(not an address)", .environment)
+            list(variable, "(not an address)", source(of: variable))
             fault(variable, "give an address such as https://host/path, without user, query or fragment")
             return fallback
         }
-        list(variable, trimmed, .environment)
+        list(variable, trimmed, source(of: variable))
         return trimmed
     }
 
@@ -123,7 +129,7 @@ struct SettingsReader {
             list(variable, fallback.rawValue, .default)
             return fallback
         }
-        list(variable, value, .environment)
+        list(variable, value, source(of: variable))
         guard let choice = Choice(rawValue: value.lowercased()) else {
             fault(variable, "give one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
             return fallback
@@ -138,7 +144,7 @@ struct SettingsReader {
             list(variable, shownDefault, .default)
             return nil
         }
-        list(variable, value, .environment)
+        list(variable, value, source(of: variable))
         guard let number = Int(value), bounds.contains(number) else {
             fault(variable, "give a whole number from \(bounds.lowerBound) to \(bounds.upperBound)")
             return nil
@@ -147,10 +153,12 @@ struct SettingsReader {
     }
 
     private func given(_ variable: String) -> String? {
-        guard let value = environment[variable] else { return nil }
+        guard let value = flags[variable] ?? environment[variable] else { return nil }
         let trimmed = value.drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed()
         return trimmed.isEmpty ? nil : String(trimmed)
     }
+
+    private func source(of variable: String) -> Source { flags[variable] == nil ? .environment : .flag }
 
     private mutating func list(_ variable: String, _ shown: String, _ source: Source) {
         entries.append(Entry(variable: variable, shown: shown, source: source))

@@ -1,0 +1,143 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+
+/// Cuts off clients that are too slow or send what isn't HTTP, so that none of them holds a connection for ever.
+///
+/// ```
+/// socket ─▶ HTTP decoder ─▶ ConnectionLimits ─▶ Hummingbird
+///             head late: Hummingbird's idle timeout
+///                          body late, reader asleep, bytes that are no HTTP: here
+/// ```
+final class ConnectionLimits: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    /// The bounds of one connection and of all.
+    struct Limits: Sendable {
+        /// How long a connection may wait for a whole request head, and be idle between requests.
+        var idle: TimeAmount = .seconds(30)
+        /// From a request's head to the end of its body.
+        var request: TimeAmount = .seconds(20)
+        /// How long a client may take nothing of an answer that is waiting for it.
+        var response: TimeAmount = .seconds(30)
+        /// Bytes of all header fields of a request.
+        var headerBytes = 16 << 10
+        /// Header fields of a request.
+        var headerFields = 100
+        /// Connections at once; more wait to be accepted.
+        var connections = 512
+        /// Streams of events at once; more are refused.
+        var streams = 200
+    }
+
+    private let limits: Limits
+    private var bodyDeadline: Scheduled<Void>?
+    private var readerDeadline: Scheduled<Void>?
+    private var unanswered = 0
+    private var isAnswerBegun = false
+    private var isClosing = false
+
+    init(_ limits: Limits) { self.limits = limits }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosing else { return }
+        switch unwrapInboundIn(data) {
+        case .head:
+            unanswered += 1
+            bodyDeadline?.cancel()
+            bodyDeadline = schedule(context, in: limits.request) { handler, context in
+                handler.refuse(
+                    context, .requestTimeout, ErrorCode.usage, "the request's body didn't arrive in time")
+            }
+        case .body: break
+        case .end: bodyDeadline?.cancel()
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard !isClosing else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        switch unwrapOutboundIn(data) {
+        case .head: isAnswerBegun = true
+        case .body: break
+        case .end:
+            isAnswerBegun = false
+            unanswered -= 1
+        }
+        context.write(data, promise: promise)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        readerDeadline?.cancel()
+        if !context.channel.isWritable {
+            readerDeadline = schedule(context, in: limits.response) { _, context in context.close(promise: nil) }
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? HTTPParserError else {
+            context.fireErrorCaught(error)
+            return
+        }
+        if case .headerOverflow = error {
+            refuse(
+                context, .requestHeaderFieldsTooLarge, ErrorCode.tooLarge,
+                "the header fields are larger than \(limits.headerBytes >> 10) KiB or more than \(limits.headerFields)")
+        } else {
+            refuse(context, .badRequest, ErrorCode.usage, "the request is not HTTP/1.1")
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        cancelDeadlines()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { cancelDeadlines() }
+
+    private func cancelDeadlines() {
+        bodyDeadline?.cancel()
+        readerDeadline?.cancel()
+    }
+
+    /// Answers, where no other answer is under way, and closes.
+    private func refuse(
+        _ context: ChannelHandlerContext, _ status: HTTPResponse.Status, _ code: ErrorCode, _ message: String
+    ) {
+        guard !isClosing else { return }
+        isClosing = true
+        guard !isAnswerBegun, unanswered <= 1 else {
+            context.close(promise: nil)
+            return
+        }
+        let body = APIError(status, code.rawValue, message).body
+        let head = HTTPResponse(
+            status: status,
+            headerFields: [
+                .contentType: JSONAnswer.contentType, .contentLength: String(body.readableBytes), .connection: "close",
+            ])
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(body)), promise: nil)
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
+    }
+
+    private func schedule(
+        _ context: ChannelHandlerContext, in time: TimeAmount,
+        _ action: @escaping (ConnectionLimits, ChannelHandlerContext) -> Void
+    ) -> Scheduled<Void> {
+        context.eventLoop.assumeIsolated().scheduleTask(in: time) { [weak self] in
+            guard let self else { return }
+            action(self, context)
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import HTTPTypes
+import Postgres
+import ServiceLifecycle
+import Synchronization
+
+/// Whether the process can do what it is there for, as `GET /readyz` says.
+///
+/// As a service it is the first to be told of the end: from then on no load balancer shall send anything here.
+final class Readiness: Service {
+    private struct State {
+        var isStopping = false
+        var storage: Failure?
+    }
+
+    private let state: Mutex<State>
+
+    /// - Parameter storage: why the object store can't be used yet; `nil` where none is needed.
+    init(storage: Failure? = Readiness.unprepared) { state = Mutex(State(storage: storage)) }
+
+    static let unprepared = Failure(.storageUnavailable, "the object store isn't prepared yet")
+
+    /// The object store was prepared, or why it could not be.
+    func storageChanged(_ failure: Failure?) { state.withLock { $0.storage = failure } }
+
+    /// Throws an `APIError` that says what is missing.
+    func check(_ database: Database) async throws {
+        let (isStopping, storage) = state.withLock { ($0.isStopping, $0.storage) }
+        if isStopping { throw Self.unready(Failure(.cancelled, "the service is stopping")) }
+        let missing: [Schema.Migration]?
+        do {
+            missing = try await within(.seconds(3)) { try await Schema.missing(in: database) }
+        } catch {
+            throw Self.unready(Failure(error))
+        }
+        guard let missing else {
+            throw Self.unready(Failure(.databaseUnavailable, "the database doesn't answer in time"))
+        }
+        guard missing.isEmpty else { throw Self.unready(.notMigrated) }
+        if let storage { throw Self.unready(storage) }
+    }
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        state.withLock { $0.isStopping = true }
+    }
+
+    private static func unready(_ failure: Failure) -> APIError {
+        APIError(.serviceUnavailable, failure.code.rawValue, failure.message, headers: [.retryAfter: "5"])
+    }
+}
+
+extension Failure {
+    /// The tables aren't those of this version.
+    static let notMigrated = Failure(
+        .databaseUnavailable, "the database lacks Reelway's columns or some of them; run: reelway migrate")
+}
