@@ -2,19 +2,26 @@ import ArgumentParser
 import Foundation
 import Media
 
-/// The command. Commands that need a network or a database join here.
+/// The command. `transcode` and `inspect` stay on the main thread; what waits for a database or serves is asynchronous.
 @main
-struct ReelwayCommand: ParsableCommand {
+struct ReelwayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reelway",
         abstract: "Prepares videos for Instagram: H.264/AAC in a fast-start MP4.",
         version: "reelway \(Reelway.version)",
-        subcommands: [TranscodeCommand.self, InspectCommand.self])
+        subcommands: [
+            TranscodeCommand.self, InspectCommand.self, ServeCommand.self, MigrateCommand.self, StatusCommand.self,
+            RetryCommand.self, CancelCommand.self, BackfillCommand.self,
+        ])
 
-    static func main() {
+    static func main() async {
         do {
             var command = try parseAsRoot()
-            try command.run()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
         } catch let failure as ExitStatus {
             Foundation.exit(failure.code)
         } catch {

@@ -1,0 +1,114 @@
+import ArgumentParser
+import Foundation
+import Logging
+import NIOCore
+import Postgres
+import ServiceLifecycle
+import UnixSignals
+
+/// `reelway serve`: the HTTP endpoint and the worker, in one process or in two.
+///
+/// ```
+/// stop by SIGTERM or SIGINT, from the right to the left, each when its right is done:
+///   HTTPService ◀─ VideoWatch ◀─ Worker ◀─ Readiness
+///   answers until  ends event    finishes   turns /readyz
+///   the last       streams       or releases to 503
+/// ```
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Answer HTTP requests and transcode the videos that wait.")
+
+    enum Role: String, ExpressibleByArgument, CaseIterable {
+        case all, http, worker
+    }
+
+    @Option(help: "all, http (no transcoding here) or worker (no HTTP here).")
+    var role: Role = .all
+
+    @Option(help: "The address to listen on, instead of REELWAY_HOST.")
+    var host: String?
+
+    @Option(help: "The port to listen on, instead of PORT; 0 takes a free one.")
+    var port: Int?
+
+    @Option(help: "Videos at once, instead of REELWAY_CONCURRENCY.")
+    var concurrency: Int?
+
+    @Option(help: "Threads of decoder and encoder for each video, instead of REELWAY_THREADS.")
+    var threads: Int?
+
+    /// What the services may take beyond the grace period before the process ends without them, in seconds.
+    private static let lastWordSeconds = 15.0
+
+    func run() async throws {
+        let settings = try Settings(
+            ProcessInfo.processInfo.environment,
+            flags: [
+                "REELWAY_HOST": host, "PORT": port.map(String.init),
+                "REELWAY_CONCURRENCY": concurrency.map(String.init),
+                "REELWAY_THREADS": threads.map(String.init),
+            ].compactMapValues { $0 },
+            needsDatabase: true)
+        LoggingSystem.bootstrap { LogLine(label: $0, settings: settings.log) }
+        let logger = settings.log.logger("reelway")
+        let database = try settings.openDatabase(connections: 4)
+        guard try await Schema.missing(in: database).isEmpty else { throw Failure.notMigrated }
+        do {
+            try await serve(settings, database, logger)
+            await database.shutdown()
+        } catch  where error is IOError || error is SocketAddressError {
+            await database.shutdown()
+            throw Failure(
+                .usage,
+                "\(settings.server.host), port \(settings.server.port), can't be listened on (\(Self.reason(error))); choose "
+                    + "another REELWAY_HOST or PORT")
+        } catch {
+            await database.shutdown()
+            throw error
+        }
+        logger.info("stopped")
+    }
+
+    private func serve(_ settings: Settings, _ database: Database, _ logger: Logger) async throws {
+        let metrics = Metrics()
+        let store = JobStore(database, policy: settings.worker.retryPolicy)
+        let readiness = Readiness(storage: nil)
+        var services: [any Service] = []
+        if role != .worker {
+            let watch = VideoWatch(database: database, logger: logger)
+            let http = HTTPService(
+                settings: settings.server, store: store, watch: watch, metrics: metrics, readiness: readiness,
+                mediaFolder: settings.storage.folder, logger: settings.log.logger("http"), wake: {})
+            services += [http.application { Self.announce($0) }, watch]
+        }
+        services.append(readiness)
+        var configuration = ServiceGroupConfiguration(
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(settings.worker.graceSeconds + Self.lastWordSeconds)
+        try await ServiceGroup(configuration: configuration).run()
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        switch (error as? IOError)?.errnoCode {
+        case EADDRINUSE: "another program does"
+        case EACCES: "the port is the system's"
+        case EADDRNOTAVAIL: "the address isn't this machine's"
+        default: "there is no such address"
+        }
+    }
+
+    /// One line on standard output, at once: who started the process with port 0 waits for it.
+    private static func announce(_ address: SocketAddress?) {
+        guard let host = address?.ipAddress, let port = address?.port else { return }
+        let shown = host.contains(":") ? "[\(host)]" : host
+        FileHandle.standardOutput.write(Data("listening on http://\(shown):\(port)\n".utf8))
+    }
+}
+
+extension StorageSettings {
+    /// The folder finished videos are kept in, where they are kept in one.
+    var folder: String? {
+        guard case .directory(let path) = choice else { return nil }
+        return path
+    }
+}
