@@ -73,19 +73,33 @@ struct ServeCommand: AsyncParsableCommand {
         let metrics = Metrics()
         let store = JobStore(database, policy: settings.worker.retryPolicy)
         let readiness = Readiness(storage: nil)
+        let worker = try role == .http ? nil : Self.worker(settings, store, metrics)
         var services: [any Service] = []
         if role != .worker {
             let watch = VideoWatch(database: database, logger: logger)
             let http = HTTPService(
                 settings: settings.server, store: store, watch: watch, metrics: metrics, readiness: readiness,
-                mediaFolder: settings.storage.folder, logger: settings.log.logger("http"), wake: {})
+                mediaFolder: settings.storage.folder, logger: settings.log.logger("http"),
+                wake: { worker?.wake() })
             services += [http.application { Self.announce($0) }, watch]
         }
+        if let worker { services.append(worker) }
         services.append(readiness)
         var configuration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(settings.worker.graceSeconds + Self.lastWordSeconds)
         try await ServiceGroup(configuration: configuration).run()
+    }
+
+    private static func worker(_ settings: Settings, _ store: JobStore, _ metrics: Metrics) throws -> Worker {
+        let remote = RemoteEnds(settings)
+        let oneDrive = try remote.oneDrive(tokens: StoredRefreshToken(settings.oneDrive, in: store))
+        let pipeline = Pipeline(
+            oneDrive: oneDrive, store: try remote.store(), readAhead: remote.readAhead,
+            threads: settings.worker.threads)
+        return Worker(
+            store: store, pipeline: pipeline, settings: settings.worker, metrics: metrics,
+            logger: settings.log.logger("worker"))
     }
 
     private static func reason(_ error: any Error) -> String {

@@ -1,0 +1,39 @@
+import Crypto
+import Synchronization
+import Transfer
+
+/// Keeps OneDrive's rotating refresh token in the database: each use replaces it, and all workers share it.
+struct StoredRefreshToken: RefreshTokenStore {
+    private let store: JobStore
+    private let name: String
+    private let given: String?
+
+    init(_ settings: OneDriveSettings, in store: JobStore) {
+        self.store = store
+        if case .refreshToken(let token)? = settings.credential { given = token.revealed } else { given = nil }
+        // A token set anew isn't overruled by what became of the one before.
+        let digest = SHA256.hash(data: Array((given ?? "").utf8)).prefix(8)
+        name = "onedrive-refresh-token/" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    func rotate(
+        _ refresh: @Sendable (_ kept: String?) async throws(TransferError) -> RefreshedTokens
+    ) async throws(TransferError) -> RefreshedTokens {
+        let refreshed = Mutex<RefreshedTokens?>(nil)
+        do {
+            _ = try await store.replaceSecret(name) { kept in
+                let tokens = try await refresh(kept)
+                refreshed.withLock { $0 = tokens }
+                return tokens.refreshToken ?? kept ?? given ?? ""
+            }
+        } catch let error as TransferError {
+            throw error
+        } catch {
+            throw TransferError(.sourceUnavailable, "the sign-in can't be renewed: \(Failure(error).message)")
+        }
+        guard let tokens = refreshed.withLock({ $0 }) else {
+            throw TransferError(.sourceUnavailable, "the sign-in was not renewed; try again")
+        }
+        return tokens
+    }
+}
