@@ -21,8 +21,6 @@ public final class HTTPClient: Sendable {
         public var stallSeconds = 30.0
         /// Further exchanges with a host wait for a connection.
         public var connectionsPerHost = 6
-        /// A file of certificates to trust instead of the system's.
-        public var certificates: String?
 
         /// The defaults.
         public init() {}

@@ -18,6 +18,7 @@ final class HTTPTransfer {
     private var isPaused = false
     private var isStopped = false
     private var wasRefused = false
+    private var wasOpened = false
     private var uploaded = 0
     private var moved: (down: Int, up: Int) = (0, 0)
     /// When the last byte moved; `nil` until there is a connection, which has its own time limit.
@@ -83,7 +84,7 @@ final class HTTPTransfer {
     func outcome(_ result: CURLcode) -> Result<Void, TransferError> {
         if isStopped { return .failure(HTTPTransfer.cancelled) }
         if result == CURLE_OK, isHeadDelivered { return .success(()) }
-        if wasRefused {
+        if wasRefused, !wasOpened {
             return .failure(
                 TransferError(
                     .sourceForbidden,
@@ -123,7 +124,6 @@ final class HTTPTransfer {
         long(CURLOPT_BUFFERSIZE, 128 << 10)
         long(CURLOPT_UPLOAD_BUFFERSIZE, 256 << 10)
         string(CURLOPT_USERAGENT, options.userAgent)
-        if let certificates = options.certificates { string(CURLOPT_CAINFO, certificates) }
 
         pointer(CURLOPT_PRIVATE)
         reelway_set_opensocket(easy, CURLOPT_OPENSOCKETFUNCTION) { HTTPTransfer.this($0)?.open($2) ?? -1 }
@@ -224,6 +224,7 @@ final class HTTPTransfer {
                 return -1
             }
         }
+        wasOpened = true
         return socket(family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.`protocol`)
     }
 

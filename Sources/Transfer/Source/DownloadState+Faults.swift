@@ -16,7 +16,10 @@ extension DownloadState {
             chunk.faults = .init(count: 0, since: now, reached: chunk.reached)
         }
         chunk.faults.count += 1
-        let decision = options.retry.decide(
+        var policy = options.retry
+        // Where nothing has come yet, an address is more likely wrong than a server ill.
+        if mode == .opening { policy.attempts = min(policy.attempts, 5) }
+        let decision = policy.decide(
             fault, attempt: chunk.faults.count, elapsed: now - chunk.faults.since, random: .random(in: 0...1))
         guard case .retry(let delay) = decision else { return stop(error, &actions) }
         chunk.retryAt = now + delay

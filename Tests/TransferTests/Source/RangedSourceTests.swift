@@ -143,6 +143,19 @@ struct RangedSourceTests {
         await drive.stop()
     }
 
+    @Test func `a client that is shut down ends a waiting read`() async throws {
+        let drive = try await Drive.start(size: 1_000_000, stallSeconds: 30)
+        let source = try await drive.open()
+        drive.sandbox.setFaults([Fault(.stall(at: 900_000, seconds: 60), times: Fault.always)])
+        let reading = Task { _ = try await onThread { try source.readAll() } }
+        try await Task.sleep(for: .milliseconds(300))
+        let start = ContinuousClock.now
+        drive.client.shutdown()
+        await #expect(throws: TransferError.self) { try await reading.value }
+        #expect(ContinuousClock.now - start < .seconds(1))
+        await drive.stop()
+    }
+
     @Test func `a cancelled opening ends`() async throws {
         let drive = try await Drive.start(size: 1000, stallSeconds: 30)
         let item = try await drive.item
