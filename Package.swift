@@ -116,6 +116,13 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             path: "Tests/StorageFaults", swiftSettings: strict),
+        .executableTarget(
+            name: "storage-proxy",
+            dependencies: [
+                "StorageFaults", "LoopbackHTTP",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/StorageProxyProgram", swiftSettings: strict),
 
         // Damages clips at random: `make fuzz`.
         .executableTarget(name: "fuzz", dependencies: ["Media"], path: "Tests/Fuzz", swiftSettings: strict),
@@ -127,7 +134,7 @@ let package = Package(
         .testTarget(
             name: "OneDriveSandboxTests",
             dependencies: [
-                "OneDriveSandbox", "onedrive-sandbox", "LoopbackHTTP", "StorageFaults",
+                "OneDriveSandbox", "onedrive-sandbox", "LoopbackHTTP", "StorageFaults", "storage-proxy",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict),

@@ -53,6 +53,12 @@ struct Curl: Sendable {
 
 /// Programs run to their end without blocking a thread of Swift's pool.
 enum Program {
+    /// One of the package's own programs, built beside the tests'.
+    static func beside(_ name: String) throws -> URL {
+        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        return URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent(name)
+    }
+
     static func run(_ path: String, _ arguments: [String]) async throws -> Int32 {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)

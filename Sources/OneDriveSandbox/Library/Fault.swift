@@ -72,6 +72,8 @@ public struct Fault: Sendable, Codable {
     public var item: String?
     /// `GET`, `HEAD`; `nil` fits all.
     public var method: String?
+    /// A position in the item: only a download whose answer would carry that byte fits. `nil` fits all.
+    public var covering: Int64?
     /// So many fitting requests are answered well before.
     public var skip: Int
     /// How often it happens.
@@ -79,13 +81,14 @@ public struct Fault: Sendable, Codable {
 
     /// Makes a fault.
     public init(
-        _ action: Action, on endpoint: Endpoint? = nil, item: String? = nil, method: String? = nil, skip: Int = 0,
-        times: Int = 1
+        _ action: Action, on endpoint: Endpoint? = nil, item: String? = nil, method: String? = nil,
+        covering: Int64? = nil, skip: Int = 0, times: Int = 1
     ) {
         self.action = action
         self.endpoint = endpoint ?? action.usualEndpoint
         self.item = item
         self.method = method
+        self.covering = covering
         self.skip = skip
         self.times = times
     }
@@ -98,6 +101,7 @@ public struct Fault: Sendable, Codable {
             on: try values.decodeIfPresent(Endpoint.self, forKey: .endpoint),
             item: try values.decodeIfPresent(String.self, forKey: .item),
             method: try values.decodeIfPresent(String.self, forKey: .method),
+            covering: try values.decodeIfPresent(Int64.self, forKey: .covering),
             skip: try values.decodeIfPresent(Int.self, forKey: .skip) ?? 0,
             times: try values.decodeIfPresent(Int.self, forKey: .times) ?? 1)
     }

@@ -34,7 +34,7 @@ struct FaultScript {
         guard fault.endpoint == request.endpoint else { return false }
         if let method = fault.method, method != request.method { return false }
         if let item = fault.item, item != request.item?.name, item != request.item?.id { return false }
-        guard let position = fault.action.position, request.endpoint == .download else { return true }
+        guard let position = fault.action.position ?? fault.covering, request.endpoint == .download else { return true }
         guard let bytes = request.bytes else { return false }
         return bytes.contains(position) || (position == request.size && position == bytes.upperBound)
     }

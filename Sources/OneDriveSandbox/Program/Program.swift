@@ -1,5 +1,4 @@
 import ArgumentParser
-import Dispatch
 import Foundation
 import LoopbackHTTP
 import OneDriveSandbox
@@ -81,22 +80,13 @@ struct Program: AsyncParsableCommand {
             } else {
                 []
             }
-        let signals = AsyncStream<Int32>.makeStream()
-        let sources = [SIGTERM, SIGINT].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number)
-            source.setEventHandler { signals.continuation.yield(number) }
-            source.resume()
-            return source
-        }
-        defer { for source in sources { source.cancel() } }
-
+        let signals = StopSignals()
         let sandbox = try await OneDriveSandbox.start(folder: folder, options: options)
         sandbox.setFaults(script)
         try announce(sandbox)
-        for await _ in signals.stream { break }
+        await signals.first()
         await sandbox.stop()
-        if let requestsFile { try Requests.write(sandbox.requests, to: requestsFile) }
+        if let requestsFile { try RequestLines.write(sandbox.requests, to: requestsFile) }
     }
 
     private func announce(_ sandbox: OneDriveSandbox) throws {

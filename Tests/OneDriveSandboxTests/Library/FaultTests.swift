@@ -32,6 +32,15 @@ import Testing
         }
     }
 
+    @Test func `any fault can wait for a byte`() async throws {
+        try await Drive.with { drive async throws in
+            drive.sandbox.setFaults([Fault(.status(code: 401), covering: 1_000_002)])
+            #expect(try await Curl.run(drive.url, "-r", "0-1000001").status == 206)
+            #expect(try await Curl.run(drive.url, "-r", "9-").status == 401)
+            #expect(try await Curl.run(drive.url, "-r", "9-").status == 206)
+        }
+    }
+
     @Test func `a stall pauses the bytes at its place`() async throws {
         try await Drive.with { drive async throws in
             drive.sandbox.setFaults([Fault(.stall(at: 300_000, seconds: 0.7))])

@@ -22,7 +22,7 @@ import Testing
             try file.close()
 
             let process = Process()
-            process.executableURL = try program()
+            process.executableURL = try Program.beside("onedrive-sandbox")
             process.arguments = [
                 "--folder", folder + "/videos", "--ready-file", folder + "/ready", "--requests-file",
                 folder + "/requests",
@@ -58,11 +58,5 @@ import Testing
             let lines = try String(contentsOfFile: folder + "/requests", encoding: .utf8).split(separator: "\n")
             #expect(lines.count == 2 && lines.last?.contains("\"bytesSent\":300000000") == true)
         }
-    }
-
-    /// Beside the tests' own program.
-    private func program() throws -> URL {
-        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        return URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("onedrive-sandbox")
     }
 }

@@ -127,6 +127,36 @@ import Testing
         }
     }
 
+    @Test func `the program is a link of known speed`() async throws {
+        try await TemporaryFolder.with { folder async throws in
+            let process = Process()
+            process.executableURL = try Program.beside("storage-proxy")
+            process.arguments = [
+                "--upstream", Store.environment["REELWAY_TEST_S3_ENDPOINT"] ?? "", "--down-mib", "2", "--ready-file",
+                folder + "/ready", "--requests-file", folder + "/requests",
+            ]
+            process.standardOutput = FileHandle.nullDevice
+            let exit = AsyncStream<Int32>.makeStream()
+            process.terminationHandler = { exit.continuation.yield($0.terminationStatus) }
+            try process.run()
+            defer { process.terminate() }
+            for _ in 0..<200 where !FileManager.default.fileExists(atPath: folder + "/ready") {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            let url = try String(contentsOfFile: folder + "/ready", encoding: .utf8)
+            try await Store.with { store async throws in
+                #expect(try await store.put("a", Self.part).status == 200)
+                let seconds = try await store.sign(["\(url)/\(store.bucket)/a"]).seconds
+                #expect(seconds > 2.4)
+            }
+            process.terminate()
+            var ending = exit.stream.makeAsyncIterator()
+            #expect(await ending.next() == 0)
+            let line = try String(contentsOfFile: folder + "/requests", encoding: .utf8)
+            #expect(line.contains("\"subject\":\"GetObject\""))
+        }
+    }
+
     private func seconds(_ request: RecordedRequest) -> Double {
         request.finished.map { ($0 - request.arrived) / .seconds(1) } ?? .infinity
     }
