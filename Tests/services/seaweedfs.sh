@@ -35,10 +35,11 @@ weed_until_stopped() {
     wait $! 2>/dev/null || true
 }
 
+# Each bucket takes several volumes for itself, of which only what is written is on the disk.
 start weed weed_until_stopped -logtostderr=true server -dir="$work/weed" -ip=127.0.0.1 -ip.bind=127.0.0.1 \
     -master.port="${weed_ports[0]}" -master.port.grpc="${weed_ports[4]}" -master.telemetry=false \
     -master.volumePreallocate=false -master.volumeSizeLimitMB=256 \
-    -volume.port="${weed_ports[1]}" -volume.port.grpc="${weed_ports[5]}" -volume.max=64 -volume.preStopSeconds=0 \
+    -volume.port="${weed_ports[1]}" -volume.port.grpc="${weed_ports[5]}" -volume.max=10000 -volume.preStopSeconds=0 \
     -filer -filer.port="${weed_ports[2]}" -filer.port.grpc="${weed_ports[6]}" -filer.localSocket="$work/filer.sock" \
     -s3 -s3.port="${weed_ports[3]}" -s3.port.grpc="${weed_ports[7]}" -s3.localSocket="$work/s3.sock" \
     -s3.port.iceberg=0 -s3.port.lance=0 -s3.iam=false -s3.config="$work/weed-s3.json" -s3.autoCreateBucket=false

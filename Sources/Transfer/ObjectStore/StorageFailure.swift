@@ -92,6 +92,18 @@ struct StorageFailure: Error, Equatable {
         (isTransient, isUncertain) = (true, true)
     }
 
+    /// From an upload that has all its bytes while there is no object of them.
+    init(unfinished: Void) {
+        status = 200
+        reason = StorageFailure.unfinished
+        code = .storageUnavailable
+        message = "took all bytes and made no object of them; try again"
+        (isTransient, isUncertain) = (true, true)
+    }
+
+    /// Whether it is `init(unfinished:)`'s.
+    var isUnfinished: Bool { reason == StorageFailure.unfinished }
+
     /// From an S3 store's answer, whose body says why; the body of a `HEAD` says nothing.
     init(s3 response: HTTPResponse) {
         self.init(
@@ -128,6 +140,7 @@ struct StorageFailure: Error, Equatable {
 
     /// The reason of a checksum that isn't the sent bytes'.
     static let wrongChecksum = "wrong_checksum"
+    private static let unfinished = "unfinished"
 
     /// A store's word is only repeated if it can't be anything but a word.
     private static func safe(_ reason: String) -> String {

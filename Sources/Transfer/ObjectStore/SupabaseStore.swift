@@ -4,7 +4,7 @@ internal import Foundation
 public final class SupabaseStore: ObjectStore {
     /// `bucket B at HOST`.
     public let description: String
-    private let settings: SupabaseSettings
+    let settings: SupabaseSettings
     private let client: SupabaseClient
     private let temporaryFolder: String
 
@@ -43,6 +43,7 @@ public final class SupabaseStore: ObjectStore {
                 ("bucketName", settings.bucket), ("objectName", key), ("contentType", "video/mp4"),
                 ("cacheControl", "31536000"),
             ],
+            prepare: { try client.prepareBucket($0) },
             storedBytes: { try client.head(key, $0).get(client.exchange.store)?.bytes },
             delete: { try client.delete(key, $0).get(client.exchange.store) })
         return try TUSUpload(

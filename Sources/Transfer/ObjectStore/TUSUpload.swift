@@ -22,6 +22,8 @@ public final class TUSUpload: ObjectUpload {
     static let chunkBytes = 6 << 20
     /// So often the server may forget an upload before we give up.
     private static let mostRestarts = 3
+    /// So often we ask for the object of an upload that has all its bytes before we begin another.
+    private static let mostQuestions = 2
 
     /// What the upload goes to.
     struct Target: Sendable {
@@ -30,6 +32,8 @@ public final class TUSUpload: ObjectUpload {
         let store: String
         /// What the upload is created with.
         let metadata: [(name: String, value: String)]
+        /// Makes the bucket, where that is what creating an upload lacks.
+        let prepare: @Sendable (_ isCancelled: @escaping @Sendable () -> Bool) throws -> Void
         /// The size of the finished object, `nil` where there is none.
         let storedBytes: @Sendable (_ isCancelled: @escaping @Sendable () -> Bool) throws -> Int64?
         /// Deletes the finished object.
@@ -123,26 +127,39 @@ public final class TUSUpload: ObjectUpload {
         var failures = 0
         var restarts = 0
         var firstFailure = ContinuousClock.now
-        while offset != total {
-            switch try step(head, total, offset) {
+        while true {
+            let wasAsked = offset == nil
+            var answer = try step(head, total, offset)
+            if case .success(total) = answer {
+                // The server answers a last chunk once the object is there. Where that answer was lost, the object may
+                // still be on its way, or have failed for good.
+                if try !wasAsked || isStored(total) { return state.withLock { $0.sent = total } }
+                answer = .failure(StorageFailure(unfinished: ()))
+            }
+            switch answer {
             case .success(let reached):
                 if reached > offset ?? 0 { failures = 0 }
                 offset = reached
                 state.withLock { $0.sent = reached }
             case .failure(let failure):
+                // A server forgets what it has finished, or refuses more of it: then the answer that said so was lost.
+                if !failure.isUnfinished, !failure.isTransient, try isStored(total) {
+                    return state.withLock { $0.sent = total }
+                }
                 failures += 1
                 if failures == 1 { firstFailure = .now }
-                let isForgotten = hasForgotten(failure)
-                if isForgotten {
-                    // It also forgets what it has finished, when the answer that said so was lost.
-                    if state.withLock({ $0.mayBeStored }), try target.storedBytes(isCancelled) == total { return }
+                let isGone = hasForgotten(failure) || (failure.isUnfinished && failures > TUSUpload.mostQuestions)
+                if isGone {
                     restarts += 1
-                    guard restarts <= TUSUpload.mostRestarts else { throw failure.error(target.store) }
+                    guard restarts <= TUSUpload.mostRestarts else {
+                        throw TransferError(
+                            .storageUnavailable, "\(target.store) loses each upload before it is whole; try again")
+                    }
                     state.withLock { $0.upload = nil }
                 }
                 offset = state.withLock { $0.upload } == nil ? 0 : nil
                 let elapsed = (.now - firstFailure) / .seconds(1)
-                guard let fault = isForgotten || TUSUpload.isOutOfStep(failure) ? .damage : failure.fault,
+                guard let fault = isGone || TUSUpload.isOutOfStep(failure) ? .damage : failure.fault,
                     case .retry(let pause) = policy.decide(
                         fault, attempt: failures, elapsed: elapsed, random: .random(in: 0...1))
                 else { throw failure.error(target.store) }
@@ -151,13 +168,24 @@ public final class TUSUpload: ObjectUpload {
         }
     }
 
+    /// Whether the object is there and whole; asked only if all of it may have arrived.
+    private func isStored(_ total: Int64) throws -> Bool {
+        guard state.withLock({ $0.mayBeStored }) else { return false }
+        return try target.storedBytes(isCancelled) == total
+    }
+
     /// Creates the upload, asks where it stands, or sends the next chunk; gives the offset that is reached.
     private func step(
         _ head: [UInt8], _ total: Int64, _ offset: Int64?
     ) throws -> TUSClient.Answer<Int64> {
         if isCancelled() { throw StoreExchange.cancelled }
         guard let upload = state.withLock({ $0.upload }) else {
-            return try target.client.create(bytes: total, metadata: target.metadata, isCancelled).map { url in
+            var created = try target.client.create(bytes: total, metadata: target.metadata, isCancelled)
+            if case .failure(let failure) = created, failure.status == 404 {
+                try target.prepare(isCancelled)
+                created = try target.client.create(bytes: total, metadata: target.metadata, isCancelled)
+            }
+            return created.map { url in
                 state.withLock { $0.upload = url }
                 return 0
             }
