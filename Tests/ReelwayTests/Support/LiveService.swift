@@ -32,6 +32,8 @@ struct LiveService: Sendable {
         var mediaFolder: String?
         var limits = ConnectionLimits.Limits()
         var heartbeat: Duration = .seconds(15)
+        /// Between two looks; long where a test shows that notifications suffice.
+        var interval: Duration = .seconds(1)
     }
 
     static func with(
@@ -54,7 +56,7 @@ struct LiveService: Sendable {
         var logger = Logger(label: "test") { _ in log }
         logger.logLevel = .trace
         let wakes = Counter()
-        let watch = VideoWatch(database: test.database, logger: logger)
+        let watch = VideoWatch(database: test.database, interval: options.interval, logger: logger)
         let readiness = Readiness(storage: nil)
         let service = HTTPService(
             settings: ServerSettings(&reader), store: store, watch: watch, metrics: Metrics(),
