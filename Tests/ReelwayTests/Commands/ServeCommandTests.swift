@@ -20,7 +20,7 @@ struct ServeCommandTests {
                     #expect(try await connection.event(afterHead: true).name == "progress")
                     // Neither an open stream nor an idle connection keeps it.
                     serve.signal(signal)
-                    #expect(await connection.closes(within: 10))
+                    #expect(await connection.closes(within: 20))
                 }
                 let end = try await serve.end(within: 15)
                 #expect(end.status == 0, "\(end.errors)")

@@ -3,90 +3,92 @@ import Testing
 
 @testable import reelway
 
-@Suite(.enabled(if: TestDatabase.isThere))
-struct MediaFileTests {
-    private static let content = Data((0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) })
+extension HTTPTests {
+    @Suite struct MediaFileTests {
+        private static let content = Data((0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) })
 
-    private func serving(_ body: @Sendable @escaping (LiveService) async throws -> Void) async throws {
-        let folder = try TestFolder()
-        try folder.write("media/video 1/0123456789ab.mp4", Self.content)
-        try folder.write("media/video 1/empty.mp4", Data())
-        try folder.write("media/video 1/.half.mp4", Data("half".utf8))
-        try folder.write("media/video 1/notes.txt", Data("no".utf8))
-        try folder.write("secret.mp4", Data("secret".utf8))
-        try FileManager.default.createSymbolicLink(
-            atPath: folder.path + "/media/video 1/link.mp4", withDestinationPath: folder.path + "/secret.mp4")
-        // With a token: whoever fetches a public address has none.
-        try await LiveService.with(
-            .init(token: "0123456789abcdef", mediaFolder: folder.path + "/media")
-        ) { service in
-            try await body(service)
-            withExtendedLifetime(folder) {}
+        private func serving(_ body: @Sendable @escaping (LiveService) async throws -> Void) async throws {
+            let folder = try TestFolder()
+            try folder.write("media/video 1/0123456789ab.mp4", Self.content)
+            try folder.write("media/video 1/empty.mp4", Data())
+            try folder.write("media/video 1/.half.mp4", Data("half".utf8))
+            try folder.write("media/video 1/notes.txt", Data("no".utf8))
+            try folder.write("secret.mp4", Data("secret".utf8))
+            try FileManager.default.createSymbolicLink(
+                atPath: folder.path + "/media/video 1/link.mp4", withDestinationPath: folder.path + "/secret.mp4")
+            // With a token: whoever fetches a public address has none.
+            try await LiveService.with(
+                .init(token: "0123456789abcdef", mediaFolder: folder.path + "/media")
+            ) { service in
+                try await body(service)
+                withExtendedLifetime(folder) {}
+            }
         }
-    }
 
-    private static let path = "/media/video%201/0123456789ab.mp4"
+        private static let path = "/media/video%201/0123456789ab.mp4"
 
-    @Test func `a file is served whole, to the byte`() async throws {
-        try await serving { service in
-            let answer = try await service.request("GET", Self.path)
-            #expect(answer.status == 200)
-            #expect(answer.body == Self.content)
-            #expect(answer.headers["content-type"] == "video/mp4")
-            #expect(answer.headers["accept-ranges"] == "bytes")
-            #expect(answer.headers["cache-control"] == "public, max-age=31536000, immutable")
-            let head = try await service.request("HEAD", Self.path)
-            #expect(head.status == 200)
-            #expect(head.headers["content-length"] == String(Self.content.count))
-            let tag = try #require(answer.headers["etag"])
-            #expect(try await service.request("GET", Self.path, headers: ["if-none-match": tag]).status == 304)
-            #expect(try await service.request("GET", "/media/video%201/empty.mp4").body.isEmpty)
+        @Test func `a file is served whole, to the byte`() async throws {
+            try await serving { service in
+                let answer = try await service.request("GET", Self.path)
+                #expect(answer.status == 200)
+                #expect(answer.body == Self.content)
+                #expect(answer.headers["content-type"] == "video/mp4")
+                #expect(answer.headers["accept-ranges"] == "bytes")
+                #expect(answer.headers["cache-control"] == "public, max-age=31536000, immutable")
+                let head = try await service.request("HEAD", Self.path)
+                #expect(head.status == 200)
+                #expect(head.headers["content-length"] == String(Self.content.count))
+                let tag = try #require(answer.headers["etag"])
+                #expect(try await service.request("GET", Self.path, headers: ["if-none-match": tag]).status == 304)
+                #expect(try await service.request("GET", "/media/video%201/empty.mp4").body.isEmpty)
+            }
         }
-    }
 
-    @Test func `ranges are served as they are asked for`() async throws {
-        try await serving { service in
-            let size = Self.content.count
-            for (range, expected) in [
-                ("bytes=0-0", 0..<1), ("bytes=0-99", 0..<100), ("bytes=299990-", 299_990..<size),
-                ("bytes=-10", (size - 10)..<size), ("bytes=100-999999999", 100..<size),
-                ("bytes=-999999999", 0..<size), ("bytes=5-99999999999999999999999", 5..<size),
-            ] {
-                let answer = try await service.request("GET", Self.path, headers: ["range": range])
-                #expect(answer.status == 206, "\(range)")
-                #expect(answer.body == Self.content[expected], "\(range)")
-                #expect(
-                    answer.headers["content-range"]
-                        == "bytes \(expected.lowerBound)-\(expected.upperBound - 1)/\(size)")
+        @Test func `ranges are served as they are asked for`() async throws {
+            try await serving { service in
+                let size = Self.content.count
+                for (range, expected) in [
+                    ("bytes=0-0", 0..<1), ("bytes=0-99", 0..<100), ("bytes=299990-", 299_990..<size),
+                    ("bytes=-10", (size - 10)..<size), ("bytes=100-999999999", 100..<size),
+                    ("bytes=-999999999", 0..<size), ("bytes=5-99999999999999999999999", 5..<size),
+                ] {
+                    let answer = try await service.request("GET", Self.path, headers: ["range": range])
+                    #expect(answer.status == 206, "\(range)")
+                    #expect(answer.body == Self.content[expected], "\(range)")
+                    #expect(
+                        answer.headers["content-range"]
+                            == "bytes \(expected.lowerBound)-\(expected.upperBound - 1)/\(size)")
+                }
+                for range in ["bytes=300000-", "bytes=-0", "bytes=99999999999999999999999-"] {
+                    let answer = try await service.request("GET", Self.path, headers: ["range": range])
+                    #expect(answer.status == 416, "\(range)")
+                    #expect(answer.headers["content-range"] == "bytes */\(size)")
+                }
+                for range in ["bytes=9-5", "bytes=a-b", "bytes=1-2,4-5", "lines=1-2", "bytes=", "bytes=-"] {
+                    #expect(
+                        try await service.request("GET", Self.path, headers: ["range": range]).status == 200, "\(range)"
+                    )
+                }
+                let old = try await service.request(
+                    "GET", Self.path, headers: ["range": "bytes=0-9", "if-range": "\"another\""])
+                #expect(old.status == 200)
             }
-            for range in ["bytes=300000-", "bytes=-0", "bytes=99999999999999999999999-"] {
-                let answer = try await service.request("GET", Self.path, headers: ["range": range])
-                #expect(answer.status == 416, "\(range)")
-                #expect(answer.headers["content-range"] == "bytes */\(size)")
-            }
-            for range in ["bytes=9-5", "bytes=a-b", "bytes=1-2,4-5", "lines=1-2", "bytes=", "bytes=-"] {
-                #expect(
-                    try await service.request("GET", Self.path, headers: ["range": range]).status == 200, "\(range)")
-            }
-            let old = try await service.request(
-                "GET", Self.path, headers: ["range": "bytes=0-9", "if-range": "\"another\""])
-            #expect(old.status == 200)
         }
-    }
 
-    @Test func `nothing but finished videos of the folder is served`() async throws {
-        try await serving { service in
-            for path in [
-                "/media/video%201/none.mp4", "/media/video%201/.half.mp4", "/media/video%201/notes.txt",
-                "/media/video%201/link.mp4", "/media/../secret.mp4", "/media/%2e%2e/secret.mp4",
-                "/media/video%201/..%2f..%2fsecret.mp4", "/media/x%2f..%2f..%2fsecret.mp4/a.mp4",
-                "/media/video%201/%2e%2e", "/media/video%201", "/media//etc/passwd.mp4",
-            ] {
-                let status = try await service.request("GET", path).status
-                #expect(status == 404 || status == 401, "\(path)")
+        @Test func `nothing but finished videos of the folder is served`() async throws {
+            try await serving { service in
+                for path in [
+                    "/media/video%201/none.mp4", "/media/video%201/.half.mp4", "/media/video%201/notes.txt",
+                    "/media/video%201/link.mp4", "/media/../secret.mp4", "/media/%2e%2e/secret.mp4",
+                    "/media/video%201/..%2f..%2fsecret.mp4", "/media/x%2f..%2f..%2fsecret.mp4/a.mp4",
+                    "/media/video%201/%2e%2e", "/media/video%201", "/media//etc/passwd.mp4",
+                ] {
+                    let status = try await service.request("GET", path).status
+                    #expect(status == 404 || status == 401, "\(path)")
+                }
+                #expect(try await service.request("GET", "/media/video%201/%00.mp4").status == 400)
+                #expect(try await service.request("GET", "/media/%FF/a.mp4").status == 400)
             }
-            #expect(try await service.request("GET", "/media/video%201/%00.mp4").status == 400)
-            #expect(try await service.request("GET", "/media/%FF/a.mp4").status == 400)
         }
     }
 }
