@@ -72,6 +72,18 @@ extension JobStore {
         return try answer.rows.map(VideoStatus.init)
     }
 
+    /// What some row names, one that waits for a worker first; nil where none names anything.
+    func anySource() async throws -> (fileID: String, driveID: String?)? {
+        let table = try await table()
+        let answer = try await database.query(
+            """
+            select v.onedrive_file_id::text as file_id, \(table.optional("onedrive_drive_id")) as drive_id
+            from product_videos v where v.onedrive_file_id is not null
+            order by v.social_ready_next_attempt_at nulls last limit 1
+            """)
+        return try answer.rows.first.map { (try $0.decode(String.self, "file_id"), $0["drive_id"]) }
+    }
+
     /// How many videos there are, and how the queue stands.
     func counts() async throws -> QueueCounts {
         let answer = try await database.query(

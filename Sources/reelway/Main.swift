@@ -11,7 +11,7 @@ struct ReelwayCommand: AsyncParsableCommand {
         version: "reelway \(Reelway.version)",
         subcommands: [
             TranscodeCommand.self, InspectCommand.self, ServeCommand.self, MigrateCommand.self, StatusCommand.self,
-            RetryCommand.self, CancelCommand.self, BackfillCommand.self,
+            RetryCommand.self, CancelCommand.self, BackfillCommand.self, DoctorCommand.self,
         ])
 
     static func main() async {

@@ -72,8 +72,9 @@ struct ServeCommand: AsyncParsableCommand {
     private func serve(_ settings: Settings, _ database: Database, _ logger: Logger) async throws {
         let metrics = Metrics()
         let store = JobStore(database, policy: settings.worker.retryPolicy)
-        let readiness = Readiness(storage: nil)
-        let worker = try role == .http ? nil : Self.worker(settings, store, metrics)
+        let remote = role == .http ? nil : RemoteEnds(settings)
+        let worker = try remote.map { try Self.worker(settings, $0, store, metrics) }
+        let readiness = Readiness(objects: try remote?.store())
         var services: [any Service] = []
         if role != .worker {
             let watch = VideoWatch(database: database, logger: logger)
@@ -91,8 +92,9 @@ struct ServeCommand: AsyncParsableCommand {
         try await ServiceGroup(configuration: configuration).run()
     }
 
-    private static func worker(_ settings: Settings, _ store: JobStore, _ metrics: Metrics) throws -> Worker {
-        let remote = RemoteEnds(settings)
+    private static func worker(
+        _ settings: Settings, _ remote: RemoteEnds, _ store: JobStore, _ metrics: Metrics
+    ) throws -> Worker {
         let oneDrive = try remote.oneDrive(tokens: StoredRefreshToken(settings.oneDrive, in: store))
         let pipeline = Pipeline(
             oneDrive: oneDrive, store: try remote.store(), readAhead: remote.readAhead,

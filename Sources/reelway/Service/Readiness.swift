@@ -2,6 +2,7 @@ import HTTPTypes
 import Postgres
 import ServiceLifecycle
 import Synchronization
+import Transfer
 
 /// Whether the process can do what it is there for, as `GET /readyz` says.
 ///
@@ -13,11 +14,17 @@ final class Readiness: Service {
     }
 
     private let state: Mutex<State>
+    private let objects: (any ObjectStore)?
 
-    /// - Parameter storage: why the object store can't be used yet; `nil` where none is needed.
-    init(storage: Failure? = Readiness.unprepared) { state = Mutex(State(storage: storage)) }
+    /// - Parameter objects: the object store that is prepared; `nil` where none is needed.
+    init(objects: (any ObjectStore)?) {
+        self.objects = objects
+        state = Mutex(State(storage: objects == nil ? nil : Self.unprepared))
+    }
 
     static let unprepared = Failure(.storageUnavailable, "the object store isn't prepared yet")
+    /// Between two tries to prepare the object store.
+    private static let pause: Duration = .seconds(10)
 
     /// The object store was prepared, or why it could not be.
     func storageChanged(_ failure: Failure?) { state.withLock { $0.storage = failure } }
@@ -40,8 +47,27 @@ final class Readiness: Service {
     }
 
     func run() async throws {
-        try? await gracefulShutdown()
-        state.withLock { $0.isStopping = true }
+        try? await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.prepare() }
+            defer { state.withLock { $0.isStopping = true } }
+            try await gracefulShutdown()
+            group.cancelAll()
+        }
+    }
+
+    private func prepare() async {
+        guard let objects else { return }
+        while !Task.isCancelled {
+            do {
+                try await JobThread.run(named: "storage") {
+                    try objects.prepare(isCancelled: { self.state.withLock(\.isStopping) })
+                }
+                return storageChanged(nil)
+            } catch {
+                storageChanged(Failure(error))
+            }
+            try? await Task.sleep(for: Self.pause)
+        }
     }
 
     private static func unready(_ failure: Failure) -> APIError {

@@ -41,13 +41,15 @@ struct Settings: Sendable {
         transfer = TransferSettings(&reader)
         log = LogSettings(&reader)
         entries = reader.entries
-        if !reader.faults.isEmpty { throw SettingsError(faults: reader.faults) }
+        if !reader.faults.isEmpty { throw SettingsError(faults: reader.faults, entries: reader.entries) }
     }
 }
 
 /// Every fault in the settings.
 struct SettingsError: Error, Equatable, CustomStringConvertible {
     let faults: [SettingsReader.Fault]
+    /// Each variable with its value and origin, secrets left out.
+    let entries: [SettingsReader.Entry]
 
     var description: String { faults.map(\.description).joined(separator: "; ") }
 }

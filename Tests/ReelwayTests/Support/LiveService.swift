@@ -57,7 +57,7 @@ struct LiveService: Sendable {
         logger.logLevel = .trace
         let wakes = Counter()
         let watch = VideoWatch(database: test.database, interval: options.interval, logger: logger)
-        let readiness = Readiness(storage: nil)
+        let readiness = Readiness(objects: nil)
         let service = HTTPService(
             settings: ServerSettings(&reader), store: store, watch: watch, metrics: Metrics(),
             readiness: readiness, mediaFolder: options.mediaFolder, limits: options.limits,
