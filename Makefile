@@ -26,11 +26,12 @@ build: packages ## build for development
 release: packages ## build the program with optimisation: .build/release/reelway
 	swift build -c release --product reelway
 
-demo: release ## transcode a real camera's clip and print what was done
+demo: release services ## transcode a real camera's clip, then run the whole service on this machine for one video
 	@mkdir -p out
 	.build/release/reelway inspect $(DEMO)
-	.build/release/reelway transcode --overwrite $(DEMO) out/demo.mp4
-	.build/release/reelway inspect out/demo.mp4
+	.build/release/reelway transcode --overwrite --force-encode $(DEMO) out/file.mp4
+	swift build -c release --product onedrive-sandbox
+	REELWAY_CONFIGURATION=release Tests/services/run postgres seaweedfs onedrive -- Tests/demo
 
 fixtures: packages ## make the test clips (skipped while generate.sh is unchanged)
 	fixtures/generate.sh

@@ -120,6 +120,7 @@ struct SettingsTests {
             "ONEDRIVE_CLIENT_SECRET", "ONEDRIVE_REFRESH_TOKEN", "ONEDRIVE_ACCESS_TOKEN", "REELWAY_API_TOKEN",
         ]
         var environment = Dictionary(uniqueKeysWithValues: variables.map { ($0, planted) })
+        environment["DATABASE_URL"] = "postgres://reelway:\(planted)@127.0.0.1/videos"
         environment["S3_ACCESS_KEY_ID"] = "key"
         environment["SUPABASE_URL"] = "https://abcd.supabase.co"
         environment["ONEDRIVE_CLIENT_ID"] = "id"

@@ -1,0 +1,144 @@
+import Foundation
+import OneDriveSandbox
+import Postgres
+import Transfer
+
+@testable import reelway
+
+/// All that a worker needs, for one test: a database, a OneDrive over a folder of clips, a bucket, and the settings.
+struct Shop: Sendable {
+    /// Whether there are a database server and a store.
+    static let isThere =
+        TestDatabase.isThere && ProcessInfo.processInfo.environment["REELWAY_TEST_S3_ENDPOINT"] != nil
+
+    let test: TestDatabase
+    let drive: OneDriveSandbox
+    let store: S3Store
+    let environment: [String: String]
+    private let client: HTTPClient
+
+    static func with(_ settings: [String: String] = [:], _ body: (Shop) async throws -> Void) async throws {
+        let given = ProcessInfo.processInfo.environment
+        let clips = try Clips.folder()
+        let drive = try await OneDriveSandbox.start(folder: clips)
+        // One for all: a bucket costs this store several volumes.
+        let bucket = "shop"
+        var options = HTTPClient.Options()
+        options.allowsPrivateHosts = true
+        let client = HTTPClient(options)
+        let s3 = S3Settings(
+            endpoint: given["REELWAY_TEST_S3_ENDPOINT"] ?? "", region: "us-east-1",
+            accessKey: given["REELWAY_TEST_S3_ACCESS_KEY"] ?? "", secretKey: given["REELWAY_TEST_S3_SECRET_KEY"] ?? "",
+            bucket: bucket)
+        let store = try S3Store(s3, client: client)
+        try await JobThread.run(named: "bucket") { try store.prepare(isCancelled: { false }) }
+        let result: Result<Void, any Error>
+        do {
+            try await TestDatabase.withStore { test, _ in
+                let environment = [
+                    "DATABASE_URL": test.address, "S3_ENDPOINT": s3.endpoint, "S3_ACCESS_KEY_ID": s3.accessKey,
+                    "S3_SECRET_ACCESS_KEY": s3.secretKey, "STORAGE_BUCKET": bucket,
+                    "ONEDRIVE_GRAPH_URL": drive.graphURL, "ONEDRIVE_LOGIN_URL": drive.loginURL,
+                    "ONEDRIVE_DOWNLOAD_HOSTS": drive.downloadHost, "ONEDRIVE_CLIENT_ID": drive.options.clientID,
+                    "ONEDRIVE_REFRESH_TOKEN": drive.refreshToken, "ONEDRIVE_TENANT": "consumers",
+                    "REELWAY_ALLOW_PRIVATE_HOSTS": "true", "REELWAY_UPLOAD_PART_MIB": "5",
+                    "REELWAY_LEASE_SECONDS": "3", "REELWAY_POLL_SECONDS": "0.2", "REELWAY_RETRY_BASE_SECONDS": "0.2",
+                ].merging(settings) { $1 }
+                try await body(Shop(test: test, drive: drive, store: store, environment: environment, client: client))
+            }
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        await drive.stop()
+        client.shutdown()
+        try result.get()
+    }
+
+    /// Starts a worker of its own process.
+    func worker(_ more: [String: String] = [:]) throws -> Program {
+        try Program(
+            Program.reelway, ["serve", "--role", "worker"], environment: environment.merging(more) { $1 })
+    }
+
+    /// Lists a product's video, which asks for its transcode.
+    func insert(_ clip: String) async throws -> String {
+        try await test.insertVideo(drive.itemID(for: clip), name: clip)
+    }
+
+    /// Waits until the row says so, and returns it.
+    @discardableResult
+    func wait(
+        _ id: String, within seconds: Double = 60, until condition: (Row) -> Bool
+    ) async throws -> Row {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while true {
+            guard let row = try await test.row(id) else { throw Program.Fault(description: "there is no row \(id)") }
+            if condition(row) { return row }
+            guard ContinuousClock.now < deadline else {
+                throw Program.Fault(
+                    description: "the row stays \(row["social_ready_status"] ?? "") \(row["social_ready_error"] ?? "")")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Waits until it is ready.
+    @discardableResult
+    func ready(_ id: String, within seconds: Double = 60) async throws -> Row {
+        try await wait(id, within: seconds) { $0["social_ready_status"] == "ready" }
+    }
+
+    /// The keys of a video's objects.
+    func objects(of id: String) async throws -> [String] {
+        try await JobThread.run(named: "list") { [store] in
+            try store.list(prefix: "\(id)/", isCancelled: { false }).map(\.key)
+        }
+    }
+
+    /// How many uploads of a video the store holds open.
+    func openUploads(of id: String) async throws -> Int {
+        try await JobThread.run(named: "uploads") { [store] in
+            try store.reapUploads(prefix: "\(id)/", olderThan: -60, isCancelled: { false })
+        }
+    }
+
+    /// Fetches what anyone can see at an address.
+    func fetch(_ url: String) async throws -> [UInt8] {
+        var request = HTTPRequest("GET", url)
+        request.maximumResponseBytes = 256 << 20
+        return try await client.response(to: request).body
+    }
+}
+
+/// The clips on the test's drive.
+enum Clips {
+    /// A camera's clip of 1 MB: one PutObject.
+    static let small = "treadmill-portrait-60fps.mp4"
+    /// A conforming clip of about 20 MB: a multipart upload.
+    static let large = "large.mp4"
+
+    private static let made = Result { () throws -> TestFolder in
+        let folder = try TestFolder()
+        let camera = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("fixtures/camera")
+        try FileManager.default.copyItem(
+            at: camera.appendingPathComponent(small), to: URL(fileURLWithPath: folder.path + "/" + small))
+        let ffmpeg = Process()
+        ffmpeg.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        ffmpeg.arguments =
+            ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi"]
+            + ["-i", "testsrc2=size=1280x720:rate=30:duration=10,noise=alls=60:allf=t,format=yuv420p"]
+            + [
+                "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "16M", "-maxrate", "18M", "-bufsize", "18M", "-g",
+                "30",
+            ]
+            + ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
+            + ["-movflags", "+faststart", folder.path + "/" + large]
+        try ffmpeg.run()
+        ffmpeg.waitUntilExit()
+        return folder
+    }
+
+    static func folder() throws -> String { try made.get().path }
+}
