@@ -214,6 +214,31 @@ import Testing
         await proxy.stop()
     }
 
+    @Test("a slow line holds the writer back: never more than three parts are in memory")
+    func backPressure() async throws {
+        let weed = try #require(SeaweedFS.running)
+        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
+        let store = try S3Store(
+            weed.settings(endpoint: proxy.url), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
+        try await onThread { try store.prepare(isCancelled: never) }
+        proxy.setBandwidth(up: .init(total: 40_000_000))
+        let piece = Noise.bytes(1 << 20)
+        let key = "slow/\(UUID()).mp4"
+        try await onThread {
+            let upload = try store.upload(key: key) { _ in }
+            var most: Int64 = 0
+            for count in 1...64 {
+                try upload.write(piece, headLength: PartLayout.smallestPart)
+                most = max(most, Int64(count << 20) - upload.measures.bytesSent)
+            }
+            #expect(most <= Int64(3 * PartLayout.smallestPart))
+            #expect(most > Int64(PartLayout.smallestPart))
+            try upload.finish(head: Noise.bytes(5 << 20))
+            #expect(try store.head(key: key, isCancelled: never)?.bytes == 69 << 20)
+        }
+        await proxy.stop()
+    }
+
     @Test("a bucket that is missing at the first request is made", arguments: [1000, 6 << 20])
     func missingBucket(bodyBytes: Int) async throws {
         let weed = try #require(SeaweedFS.running)
