@@ -1,0 +1,82 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import Postgres
+
+/// A server that goes away.
+@Suite(.enabled(if: TestServer.isThere))
+struct OutageTests {
+    @Test func `a server that was stopped and started again is used again`() async throws {
+        try await TestServer.with { server in
+            let database = try Database(server.address, connections: 2, timeout: .seconds(20))
+            try await database.query("create table kept (n int)")
+            try await server.stop()
+            let short = await failure { try await database.query("select 1", timeout: .milliseconds(300)) }
+            #expect(short?.kind == .unavailable)
+            // Asked while the server is away, answered when it is back.
+            let patient = Task { try await database.query("insert into kept values (1)").count }
+            try await Task.sleep(for: .milliseconds(300))
+            try await server.start()
+            #expect(try await patient.value == 1)
+            #expect(try await database.query("select * from kept").count == 1)
+            await database.shutdown()
+        }
+    }
+
+    @Test func `a statement under way when the server crashes is reported, and never repeated`() async throws {
+        try await TestServer.with { server in
+            let database = try Database(server.address, connections: 1, timeout: .seconds(20))
+            try await database.query("create table kept (n int)")
+            let running = Task {
+                await failure { try await database.query("insert into kept select 1 from pg_sleep(30)") }
+            }
+            try await Task.sleep(for: .milliseconds(300))
+            try await server.kill()
+            #expect(await running.value?.kind == .unavailable)
+            try await server.start()
+            #expect(try await database.query("select * from kept").count == 0)
+            await database.shutdown()
+        }
+    }
+
+    @Test func `a transaction that loses its server is undone`() async throws {
+        try await TestServer.with { server in
+            let database = try Database(server.address, connections: 1, timeout: .seconds(20))
+            try await database.query("create table kept (n int)")
+            let error = await failure {
+                try await database.transaction { transaction in
+                    try await transaction.query("insert into kept values (1)")
+                    try await server.kill()
+                    try await server.start()
+                    try await transaction.query("insert into kept values (2)")
+                }
+            }
+            #expect(error?.kind == .unavailable)
+            #expect(try await database.query("select * from kept").count == 0)
+            await database.shutdown()
+        }
+    }
+
+    @Test func `a server that hangs keeps nobody beyond the deadline`() async throws {
+        try await TestServer.with { server in
+            let database = try Database(server.address, connections: 1, connectTimeout: .milliseconds(500))
+            let backend = try await database.query("select pg_backend_pid() as pid").rows[0].decode(Int.self, "pid")
+            let postmaster = try server.process()
+            Glibc.kill(Int32(backend), SIGSTOP)
+            Glibc.kill(postmaster, SIGSTOP)
+            let start = ContinuousClock.now
+            let error = await failure { try await database.query("select 1", timeout: .milliseconds(500)) }
+            #expect(error?.kind == .unavailable)
+            #expect(.now - start < .seconds(4))
+            // Nor whoever connects anew.
+            let again = await failure { try await database.query("select 1", timeout: .seconds(1)) }
+            #expect(again?.kind == .unavailable)
+            #expect(.now - start < .seconds(6))
+            Glibc.kill(postmaster, SIGCONT)
+            Glibc.kill(Int32(backend), SIGCONT)
+            #expect(try await database.query("select 1 as one").rows.first?["one"] == "1")
+            await database.shutdown()
+        }
+    }
+}
