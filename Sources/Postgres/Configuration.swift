@@ -26,7 +26,8 @@ public struct Configuration: Sendable {
         let options = PQconninfoParse(address, &complaint)
         // libpq's complaint quotes the address, and with it the password.
         PQfreemem(complaint)
-        guard !address.contains("\0"), let options else {
+        // libpq takes nothing at all for its defaults, which is never what was meant.
+        guard !address.isEmpty, !address.contains("\0"), let options else {
             throw PostgresError(
                 .unexpected,
                 "the database's address can't be read; it has the form postgres://user:password@host:port/database, with"
@@ -64,6 +65,16 @@ public struct Configuration: Sendable {
         for secret in secrets { line = line.replacing(secret, with: "***") }
         return line
     }
+}
+
+/// Printed without the address, which holds the password.
+extension Configuration: CustomStringConvertible, CustomReflectable {
+    /// How long to wait for it.
+    public var description: String {
+        "a database: \(connections) connections, \(connectTimeout) to connect, \(statementTimeout) for a statement"
+    }
+    /// Nothing.
+    public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 
 extension Substring {

@@ -1,9 +1,7 @@
-import Dispatch
-
-/// A session that is made again when it broke. Its calls block, so the actor runs on a queue of its own and never on
-/// Swift's cooperative threads.
+/// A session that is made again when it broke. Its calls block, so the actor runs on a thread of its own and never on
+/// Swift's cooperative ones.
 actor Connection {
-    private let queue = BlockingQueue()
+    private let thread = ThreadExecutor()
     private let configuration: Configuration
     private let wake = Wake()
     private var session: Session?
@@ -11,7 +9,7 @@ actor Connection {
     private var failures = 0
     private var nextAttempt = ContinuousClock.now
 
-    nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
+    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
     init(_ configuration: Configuration) { self.configuration = configuration }
 
@@ -54,7 +52,7 @@ actor Connection {
         if session?.isReady() != true { session = nil }
     }
 
-    /// Runs `body` on the queue; a cancelled task wakes it.
+    /// Runs `body` on the thread; a cancelled task wakes it.
     private nonisolated func interruptible<Value: Sendable>(
         until deadline: ContinuousClock.Instant,
         _ body: @Sendable (isolated Connection, Patience) throws -> Value
@@ -114,14 +112,4 @@ actor Connection {
     }
 
     private static let lost = PostgresError(.unavailable, "the connection to the database broke")
-}
-
-/// A thread, as far as the work needs one: jobs in order, free to block.
-private final class BlockingQueue: SerialExecutor {
-    private let queue = DispatchQueue(label: "reelway.postgres")
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
-    }
 }

@@ -1,6 +1,6 @@
 /// A PostgreSQL database: a few connections, lent to one statement or one transaction at a time.
 ///
-///     caller ─▶ Database (lends, in order of asking) ─▶ Connection (a queue that may block) ─▶ Session (libpq, poll) ─▶ server
+///     caller ─▶ Database (lends, in order of asking) ─▶ Connection (a thread that may block) ─▶ Session (libpq, poll) ─▶ server
 ///
 /// Nothing outlives a statement or transaction on the server, so the address may be that of a transaction pooler. A call
 /// is over by its deadline whatever the server does, connects again where needed, and stops its statement on the server

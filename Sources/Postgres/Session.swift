@@ -12,6 +12,7 @@ struct Session: ~Copyable {
 
     /// How long a statement that was cancelled may take to say so, before the connection is dropped.
     private static let cancelGrace: Duration = .seconds(2)
+    private static let cancelAgain: Duration = .milliseconds(250)
 
     /// Connects.
     ///
@@ -59,8 +60,15 @@ struct Session: ~Copyable {
     /// Whether the next statement may start: the connection is there, and no transaction is open.
     mutating func isReady() -> Bool {
         guard isUsable else { return false }
-        // A server that went away has said so on the idle connection. Reading that now keeps a statement from being lost.
-        if PQconsumeInput(connection) == 0 || PQstatus(connection) != CONNECTION_OK { isUsable = false }
+        // A server that went away has said so on the idle connection, and then closed it: the end is read after the words.
+        // Knowing that now keeps a statement from being lost.
+        var watched = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
+        while isUsable, poll(&watched, 1, 0) > 0 {
+            if PQconsumeInput(connection) == 0 { isUsable = false }
+            // Takes what was said out of the buffer.
+            _ = PQisBusy(connection)
+        }
+        if PQstatus(connection) != CONNECTION_OK { isUsable = false }
         if PQtransactionStatus(connection) != PQTRANS_IDLE { isUsable = false }
         return isUsable
     }
@@ -85,10 +93,11 @@ struct Session: ~Copyable {
         }
         guard sent == 1 else { throw broken() }
         do {
-            return try exchange(patience)
+            if let answer = try exchange(patience) { return answer }
         } catch let end as Patience.End {
             return try stop(end, patience)
         }
+        throw PostgresError(.unexpected, "the database gave no answer to a statement")
     }
 
     /// Waits for notifications and returns those that came.
@@ -120,8 +129,8 @@ struct Session: ~Copyable {
         return received
     }
 
-    /// Sends what is queued and collects the answers of one exchange.
-    private mutating func exchange(_ patience: Patience) throws -> QueryResult {
+    /// Sends what is queued and collects the answers of one exchange, or what is left of them.
+    private mutating func exchange(_ patience: Patience) throws -> QueryResult? {
         while true {
             let state = PQflush(connection)
             if state == 0 { break }
@@ -130,7 +139,7 @@ struct Session: ~Copyable {
             try patience.wait(for: PQsocket(connection), POLLIN | POLLOUT)
             guard PQconsumeInput(connection) == 1 else { throw broken() }
         }
-        var answer = QueryResult(rows: [], count: 0, command: "")
+        var answer: QueryResult?
         var failure: PostgresError?
         while true {
             while PQisBusy(connection) == 1 {
@@ -155,15 +164,22 @@ struct Session: ~Copyable {
 
     /// Tells the server to stop the statement that is running, and reads what it says to that.
     private mutating func stop(_ end: Patience.End, _ patience: Patience) throws -> QueryResult {
-        if let cancel = Cancel(connection) { cancel.send() }
         // The wish may reach the server late, and would then stop whatever this session runs next.
         defer { isUsable = false }
-        do {
-            // The statement may have ended before the server heard of the wish; then it did.
-            return try exchange(patience.uninterrupted(for: Self.cancelGrace))
-        } catch let error as PostgresError where error.kind != .unavailable {
-            throw error
-        } catch {}
+        let deadline = ContinuousClock.now + Self.cancelGrace
+        while ContinuousClock.now < deadline {
+            if let cancel = Cancel(connection) { cancel.send() }
+            do {
+                // The statement may have ended before the server heard of the wish; then it did.
+                if let answer = try exchange(patience.uninterrupted(for: Self.cancelAgain)) { return answer }
+                break
+            } catch is Patience.End {
+                // A wish that overtakes its statement is forgotten by the server: say it again.
+                continue
+            } catch let error as PostgresError where error.kind != .unavailable {
+                throw error
+            } catch { break }
+        }
         if end == .cancelled { throw CancellationError() }
         throw PostgresError(.unavailable, "the database took too long over a statement, which was stopped")
     }

@@ -116,11 +116,13 @@ extension JobStore {
     func nextDue() async throws -> Double? {
         let answer = try await database.query(
             """
-            select greatest(extract(epoch from least(
+            select extract(epoch from greatest(next.at, now()) - now())::float8 as seconds
+            from (select least(
                 (select min(social_ready_next_attempt_at) from product_videos
                     where social_ready_status = 'pending' and social_ready_next_attempt_at is not null),
                 (select min(social_ready_lease_until) from product_videos where social_ready_status = 'processing')
-            ) - now()), 0)::float8 as seconds
+            ) as at) next
+            where next.at is not null
             """)
         return try answer.rows.first?.decodeIfPresent(Double.self, "seconds")
     }

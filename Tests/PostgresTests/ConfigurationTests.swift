@@ -4,15 +4,13 @@ import Testing
 
 struct ConfigurationTests {
     @Test(arguments: [
-        "", "nonsense planted-secret", "postgres://u:planted-secret@host:port:5/x y",
+        "", "nonsense planted-secret",
         "mysql://u:planted-secret@host/db",
         "host=x password='planted-secret", "postgres://u:planted-secret@[::1/db",
         "postgres://u:planted-secret@h/d?nosuch=1",
         "postgres://u:planted-secret@h/d\0",
     ])
     func `an address that can't be read is refused without being quoted`(address: String) {
-        // libpq takes nothing for its defaults.
-        guard !address.isEmpty else { return }
         let error = #expect(throws: PostgresError.self) { try Configuration(address: address) }
         #expect(error?.kind == .unexpected)
         #expect(error?.description.contains("planted-secret") == false)
@@ -23,6 +21,15 @@ struct ConfigurationTests {
     func `a password is taken out of whatever libpq says`(address: String) throws {
         let configuration = try Configuration(address: address)
         #expect(configuration.redacted("a\n\tplanted/secret b") == "a *** b")
+    }
+
+    @Test func `what is printed of a configuration is no secret`() throws {
+        let configuration = try Configuration(address: "postgres://u:planted-secret@h:5/d")
+        var dumped = ""
+        dump(Database(configuration), to: &dumped)
+        for text in ["\(configuration)", String(reflecting: configuration), dumped] {
+            #expect(!text.contains("planted-secret"), "\(text)")
+        }
     }
 
     @Test func `pauses before connecting again grow to two seconds`() {

@@ -156,7 +156,7 @@ struct JobStoreRequestsTests {
             #expect(object["social_ready_error"] is NSNull)
             // In UTC, whatever the server's zone.
             let at = try #require(object["social_ready_at"] as? String)
-            let date = try Date(at, strategy: .iso8601.time(includingFractionalSeconds: true))
+            let date = try Date(at, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
             #expect(abs(date.timeIntervalSinceNow) < 60)
         }
     }
