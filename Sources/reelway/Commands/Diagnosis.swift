@@ -98,7 +98,7 @@ struct Diagnosis: Sendable {
                     subject: "database",
                     verdict: .good(
                         "PostgreSQL \(facts?["version"] ?? ""), tables as this version needs them, ids of type \(table.idType); "
-                            + "\(counts.due) videos wait, \(counts.videos[.failed] ?? 0) have failed")))
+                            + "videos waiting: \(counts.due), failed: \(counts.videos[.failed] ?? 0)")))
             if abs(offset) > 30 {
                 report(
                     Finding(

@@ -53,7 +53,7 @@ struct Finding: Sendable {
         switch verdict {
         case .good(let text): "ok     \(subject): \(text)"
         case .note(let text): "note   \(subject): \(text)"
-        case .fault(let failure, let mend): "FAULT  \(subject): \(failure)\n       look at: \(mend)"
+        case .fault(let failure, let mend): "FAULT  \(subject): \(failure)\n       see to it: \(mend)"
         }
     }
 }

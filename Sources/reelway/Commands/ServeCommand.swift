@@ -85,7 +85,7 @@ struct ServeCommand: AsyncParsableCommand {
             services += [http.application { Self.announce($0) }, watch]
         }
         if let worker { services.append(worker) }
-        services.append(readiness)
+        services += [readiness, LastWord(seconds: settings.worker.graceSeconds + 2 * Self.lastWordSeconds)]
         var configuration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(settings.worker.graceSeconds + Self.lastWordSeconds)
@@ -118,6 +118,25 @@ struct ServeCommand: AsyncParsableCommand {
         guard let host = address?.ipAddress, let port = address?.port else { return }
         let shown = host.contains(":") ? "[\(host)]" : host
         FileHandle.standardOutput.write(Data("listening on http://\(shown):\(port)\n".utf8))
+    }
+}
+
+/// Ends the process where a service doesn't heed the end, nor its cancellation: a supervisor would kill it without a word.
+private struct LastWord: Service {
+    /// After the first sign of the end.
+    let seconds: Double
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        guard !Task.isCancelled else { return }
+        // A thread of its own: what hangs may hold all of Swift's.
+        let thread = Thread { [seconds] in
+            Thread.sleep(forTimeInterval: seconds)
+            ExitStatus.print("\(Failure(.internal, "the service didn't stop in time; its videos are taken over"))")
+            _exit(ErrorCode.internal.exitStatus)
+        }
+        thread.name = "last word"
+        thread.start()
     }
 }
 

@@ -1,0 +1,76 @@
+import Foundation
+import OneDriveSandbox
+import Postgres
+import Testing
+
+@testable import reelway
+
+@Suite(.enabled(if: TestDatabase.isThere))
+struct DoctorCommandTests {
+    @Test func `doctor finds all well where it is, and says so`() async throws {
+        let (store, clips) = (try TestFolder(), try TestFolder())
+        try clips.write("clip.mp4", Data(count: 1000))
+        let oneDrive = try await OneDriveSandbox.start(folder: clips.path)
+        try await TestDatabase.withStore { test, _ in
+            let environment = [
+                "DATABASE_URL": test.address, "STORAGE_DIR": store.path + "/media",
+                "ONEDRIVE_ACCESS_TOKEN": oneDrive.accessToken(), "ONEDRIVE_GRAPH_URL": oneDrive.graphURL,
+                "REELWAY_ALLOW_PRIVATE_HOSTS": "true",
+            ]
+            let early = try await Program.run(Program.reelway, ["doctor"], environment: environment)
+            #expect(early.status == 0, "\(early.output)\(early.errors)")
+            #expect(early.output.contains("no row names an item"))
+            _ = try await test.insertVideo(oneDrive.itemID(for: "clip.mp4"))
+            let well = try await Program.run(Program.reelway, ["doctor"], environment: environment)
+            #expect(well.status == 0, "\(well.output)\(well.errors)")
+            for line in [
+                "STORAGE_DIR ", "(environment)", "REELWAY_LEASE_SECONDS ", "(default)", "ok     codecs: ",
+                "ok     room: ", "ok     database: PostgreSQL ", "ids of type uuid; videos waiting: 1, failed: 0",
+                "ok     notifications: ",
+                "ok     storage: ", "ok     OneDrive: signed in; clip.mp4 can be read",
+                "all is well",
+            ] {
+                #expect(well.output.contains(line), "\(line)")
+            }
+            #expect(!well.output.contains(environment["ONEDRIVE_ACCESS_TOKEN"] ?? "-"))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: store.path + "/media").isEmpty)
+        }
+        await oneDrive.stop()
+    }
+
+    @Test func `doctor names each fault, what to set, and ends with the first one's status`() async throws {
+        let folder = try TestFolder()
+        try folder.write("media", Data("a file where the folder should be".utf8))
+        try await TestDatabase.with { test in
+            let ill = try await Program.run(
+                Program.reelway, ["doctor"],
+                environment: ["DATABASE_URL": test.address, "STORAGE_DIR": folder.path + "/media"])
+            #expect(ill.status == 69)
+            for line in [
+                "FAULT  database: database_unavailable: ", "see to it: run: reelway migrate",
+                "FAULT  storage: storage_rejected: ",
+                "see to it: STORAGE_DIR", "FAULT  OneDrive: source_auth: ", "ONEDRIVE_REFRESH_TOKEN",
+            ] {
+                #expect(ill.output.contains(line), "\(line) in \(ill.output)")
+            }
+            #expect(
+                ill.errors
+                    == "reelway: database_unavailable: the checks of database, storage, OneDrive failed: see above\n")
+        }
+    }
+
+    @Test func `doctor lists the settings also where some are wrong`() async throws {
+        let wrong = try await Program.run(
+            Program.reelway, ["doctor"], environment: ["PORT": "x", "LOG_LEVEL": "loud", "STORAGE_BUCKET": "videos"])
+        #expect(wrong.status == 64)
+        for line in ["FAULT  DATABASE_URL: ", "FAULT  PORT: ", "FAULT  LOG_LEVEL: ", "videos  (environment)"] {
+            #expect(wrong.output.contains(line), "\(line)")
+        }
+    }
+
+    @Test func `the date of a header is read, and nothing else`() {
+        #expect(Diagnosis.date("Tue, 24 Nov 2026 13:50:46 GMT") == Date(timeIntervalSince1970: 1_795_528_246))
+        #expect(Diagnosis.date("2026-11-24T13:50:46Z") == nil)
+        #expect(Diagnosis.date("") == nil)
+    }
+}
