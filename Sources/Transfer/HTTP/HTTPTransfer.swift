@@ -14,6 +14,7 @@ final class HTTPTransfer {
     private var headerList: UnsafeMutablePointer<curl_slist>?
 
     private var head: HTTPHead?
+    private var headBytes = 0
     private var isHeadDelivered = false
     private var isPaused = false
     private var isStopped = false
@@ -24,6 +25,8 @@ final class HTTPTransfer {
     /// When the last byte moved; `nil` until there is a connection, which has its own time limit.
     private var lastMove: Double?
 
+    /// A server that never ends its headers would fill the memory.
+    private static let largestHead = 256 << 10
     static let cancelled = TransferError(.cancelled, "the transfer was cancelled")
 
     init(
@@ -230,6 +233,8 @@ final class HTTPTransfer {
 
     private func receiveHeader(_ bytes: UnsafeRawBufferPointer) -> Int {
         lastMove = HTTPTransfer.now()
+        headBytes += bytes.count
+        guard headBytes <= HTTPTransfer.largestHead else { return 0 }
         guard !isHeadDelivered else { return bytes.count }  // a trailer
         let line = String(decoding: bytes.trimming { $0 == 0x0d || $0 == 0x0a }, as: UTF8.self)
         if line.hasPrefix("HTTP/") {

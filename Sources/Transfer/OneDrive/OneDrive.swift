@@ -105,6 +105,10 @@ public final class OneDrive: Sendable {
     // MARK: Graph
 
     private func path(_ id: String, _ drive: String?) throws(TransferError) -> String {
+        guard !["", ".", ".."].contains(id), drive.map({ !["", ".", ".."].contains($0) }) ?? true else {
+            throw TransferError(
+                .inputNotFound, "that is no OneDrive item; give onedrive:ITEM_ID or onedrive:DRIVE_ID/ITEM_ID")
+        }
         let item = "items/\(PercentEncoding.segment(id))"
         if let drive { return "\(settings.graphURL)/drives/\(PercentEncoding.segment(drive))/\(item)" }
         if case .clientCredentials = settings.credential {

@@ -31,7 +31,8 @@ public struct OneDriveItem: Sendable, Equatable {
             throw TransferError(.sourceUnavailable, "OneDrive's description of the item can't be read; try again")
         }
         id = answer.id
-        name = answer.name ?? answer.id
+        // Names stand in messages and logs: one line, whatever they hold.
+        name = String((answer.name ?? answer.id).filter { !$0.isNewline && $0 >= " " })
         self.drive = drive
         guard answer.folder == nil, answer.package == nil else {
             throw TransferError(.inputNotFound, "\(name) on OneDrive is a folder; give the id of a video")

@@ -88,7 +88,7 @@ struct DownloadWindow {
     }
 
     /// How far ahead of the reader bytes are fetched: little at first, twice as much as has been read in sequence later.
-    /// A reader that keeps jumping gets less, and a quarter is left to what was read, for short ways back.
+    /// A reader that keeps jumping far gets less, and a quarter is left to what was read, for short ways back.
     private var ahead: Int64 {
         min(max(2 * run, DownloadWindow.smallest), jumps > 8 ? max(limit / 4, DownloadWindow.smallest) : limit * 3 / 4)
     }
@@ -115,7 +115,7 @@ struct DownloadWindow {
         target.copyMemory(from: UnsafeRawBufferPointer(rebasing: chunk.memory[place..<place + count]))
         if offset != position {
             run = chunk.run
-            jumps += 1
+            if abs(offset - position) > limit / 4 { jumps += 1 }
         }
         run += Int64(count)
         position = offset + Int64(count)

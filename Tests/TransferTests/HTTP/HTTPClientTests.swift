@@ -183,6 +183,19 @@ struct HTTPClientTests {
         #expect(response.head.status == 413)
     }
 
+    @Test func `headers without end are an error, not a full memory`() throws {
+        let server = try ScriptedServer { connection in
+            guard connection.request() != nil else { return }
+            connection.send("HTTP/1.1 200 OK\r\n")
+            let line = "X-Filler: \(String(repeating: "x", count: 1000))\r\n"
+            for _ in 0..<100_000 where connection.send(line) {}
+        }
+        let error = #expect(throws: TransferError.self) {
+            try HTTPClient(.local).send(HTTPRequest("GET", server.url))
+        }
+        #expect(error?.code == .sourceUnavailable)
+    }
+
     @Test func `a header can't smuggle another in`() throws {
         let server = try ScriptedServer { _ in }
         let client = HTTPClient(.local)

@@ -154,7 +154,9 @@ struct OneDriveTests {
 
     @Test func `an unknown item is not found`() async throws {
         let drive = try await Drive.start(size: 10)
-        for (id, container) in [("NO!1", nil), ("a/b", nil), ("x", "no-drive")] as [(String, String?)] {
+        for (id, container) in [("NO!1", nil), ("", nil), ("..", nil), ("x", ""), ("a/b", nil), ("x", "no-drive")]
+            as [(String, String?)]
+        {
             let error = await #expect(throws: TransferError.self) {
                 try await drive.oneDrive.item(id, drive: container)
             }
