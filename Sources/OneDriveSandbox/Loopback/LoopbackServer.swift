@@ -21,6 +21,7 @@ public final class LoopbackServer: Sendable {
     /// The port it listens on.
     public let port: Int
 
+    private let listener: any Channel
     private let running: Task<Void, Never>
     private let connections: OpenConnections
 
@@ -61,13 +62,18 @@ public final class LoopbackServer: Sendable {
                         }
                     }
                 }
+                group.cancelAll()
             }
         }
-        return LoopbackServer(port: listener.channel.localAddress?.port ?? port, running, connections)
+        return LoopbackServer(
+            port: listener.channel.localAddress?.port ?? port, listener.channel, running, connections)
     }
 
-    private init(port: Int, _ running: Task<Void, Never>, _ connections: OpenConnections) {
+    private init(
+        port: Int, _ listener: any Channel, _ running: Task<Void, Never>, _ connections: OpenConnections
+    ) {
         self.port = port
+        self.listener = listener
         self.running = running
         self.connections = connections
     }
@@ -80,7 +86,8 @@ public final class LoopbackServer: Sendable {
 
     /// Stops listening and drops every connection; returns when nothing of it runs any more.
     public func stop() async {
-        running.cancel()
+        // Not by cancelling: a connection just accepted would be dropped unserved, which NIO answers with a trap.
+        try? await listener.close()
         connections.closeAll()
         await running.value
     }
@@ -106,24 +113,30 @@ public final class LoopbackServer: Sendable {
 
 /// The channels to close at the end, and their numbers.
 private final class OpenConnections: Sendable {
-    private let state = Mutex((open: [Int: any Channel](), accepted: 0))
+    private let state = Mutex((open: [Int: any Channel](), accepted: 0, isClosing: false))
 
     var count: Int { state.withLock { $0.open.count } }
     var accepted: Int { state.withLock { $0.accepted } }
 
     func add(_ channel: any Channel) {
-        let id = state.withLock { state in
+        let (id, isClosing) = state.withLock { state in
             state.accepted += 1
             state.open[state.accepted] = channel
-            return state.accepted
+            return (state.accepted, state.isClosing)
         }
         channel.closeFuture.whenComplete { _ in
             self.state.withLock { _ = $0.open.removeValue(forKey: id) }
         }
+        if isClosing { channel.close(promise: nil) }
     }
 
+    /// Closes all that are open, and all that are still to come.
     func closeAll() {
-        for channel in state.withLock({ Array($0.open.values) }) { channel.close(promise: nil) }
+        let open = state.withLock { state in
+            state.isClosing = true
+            return Array(state.open.values)
+        }
+        for channel in open { channel.close(promise: nil) }
     }
 }
 

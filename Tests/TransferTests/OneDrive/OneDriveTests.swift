@@ -51,12 +51,13 @@ struct OneDriveTests {
 
     @Test func `a token near its end is replaced before it is used`() async throws {
         var options = SandboxOptions()
-        options.tokenLifetime = .seconds(2)
+        options.tokenLifetime = .seconds(8)
         let drive = try await Drive.start(size: 10, options: options)
         _ = try await drive.item
         _ = try await drive.item
         #expect(drive.sandbox.requests.count { $0.path.hasSuffix("/token") } == 1)
-        try await Task.sleep(for: .seconds(1.1))
+        // Half of so short a life has to be left.
+        try await Task.sleep(for: .seconds(4.1))
         _ = try await drive.item
         #expect(drive.sandbox.requests.count { $0.path.hasSuffix("/token") } == 2)
         #expect(drive.sandbox.requests.allSatisfy { $0.status != 401 })

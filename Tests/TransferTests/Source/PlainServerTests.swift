@@ -57,17 +57,24 @@ struct PlainServerTests {
         await drive.stop()
     }
 
-    @Test(arguments: [0, 1_500_000])
-    func `a break without ranges begins again only while nobody has read`(at place: Int) async throws {
+    @Test(arguments: [false, true])
+    func `a break without ranges begins again only while nobody has read`(wasRead: Bool) async throws {
         let bytes = bytes
+        let hasRead = Mutex(false)
         let server = try ScriptedServer { connection in
             guard connection.request() != nil else { return }
             connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(bytes.count)\r\n\r\n")
-            connection.send(connection.index == 0 ? Array(bytes[..<place]) : bytes)
+            guard connection.index == 0 else { return _ = connection.send(bytes) }
+            if wasRead { connection.send(Array(bytes[..<1_500_000])) }
+            for _ in 0..<200 where wasRead && !hasRead.withLock({ $0 }) { usleep(50_000) }
         }
         let source = try await open(server.url)
-        if place > 0 {
-            let error = await #expect(throws: TransferError.self) { _ = try await onThread { try source.readAll() } }
+        if wasRead {
+            #expect(try await onThread { try source.bytes(1000, at: 0) } == Array(bytes[..<1000]))
+            hasRead.withLock { $0 = true }
+            let error = await #expect(throws: TransferError.self) {
+                _ = try await onThread { try source.bytes(3_000_000, at: 1000) }
+            }
             #expect(error?.code == .sourceUnavailable)
         } else {
             #expect(try await onThread { try source.readAll() } == bytes)

@@ -155,6 +155,16 @@ struct Holdings: Equatable {
         return Holdings(threads: threads, sockets: sockets)
     }
 
+    /// What is held once it is no more than expected, or after five seconds: threads and sockets end in their own time.
+    static func settled(within expected: Holdings) async -> Holdings {
+        var held = now
+        for _ in 0..<100 where held.threads > expected.threads || held.sockets > expected.sockets {
+            try? await Task.sleep(for: .milliseconds(50))
+            held = now
+        }
+        return held
+    }
+
     /// Resident memory in bytes.
     static var resident: Int64 {
         let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
