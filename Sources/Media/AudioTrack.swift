@@ -55,6 +55,13 @@ final class AudioTrack {
     func feed(_ packet: Packet) throws {
         switch mode {
         case .copy(let dropped, let rate, let adts):
+            if let table = plan.source.audio?.samples?.table, packetsSeen < table.count, packet.isCorrupt,
+                packet.size < table.size(of: packetsSeen)
+            {
+                throw MediaError(
+                    .sourceTruncated,
+                    "the source ends inside packet \(packetsSeen + 1) of the sound; fetch or export the video again")
+            }
             guard let table = plan.source.audio?.samples?.table, packetsSeen < table.count,
                 packet.size - (adts == nil ? 0 : packet.adtsHeader?.size ?? 0) == table.size(of: packetsSeen)
             else {
@@ -118,6 +125,8 @@ final class AudioTrack {
         let parts = timeline.parts(of: block.time, duration: Double(count) / rate)
         if parts.isEmpty { isOver = isOver || timeline.isOver(at: block.time) }
         for part in parts {
+            let partEnd = part.presentation + part.duration
+            if partEnd > plan.timeLimit { try plan.refuseTime(partEnd) }
             // A copied picture isn't held for sound that lasts longer.
             if plan.copiesVideo, let limit = plan.source.video.end, part.presentation >= limit {
                 isOver = true
@@ -126,8 +135,7 @@ final class AudioTrack {
             let first = min(count, max(0, Int((part.offset * rate).rounded())))
             let length = min(count - first, Int((part.duration * rate).rounded()))
             guard length > 0 else { continue }
-            end = max(end, part.presentation + part.duration)
-            if end > plan.timeLimit { try plan.refuseTime(end) }
+            end = max(end, partEnd)
             let planes = block.planes.map { $0[first..<(first + length)] }
             let correction = try grid.put(planes, at: part.presentation) { ready.append($0) }
             if correction != 0 { resampler.compensate(correction, over: resampler.sampleRate / 2) }

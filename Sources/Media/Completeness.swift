@@ -9,7 +9,11 @@ enum Completeness {
         if let audio { try checkDamage("sound", audio.damage) }
         let videoEnd = plan.copiesVideo ? video.end : video.decodedEnd
         try checkEnd("picture", videoEnd, info.video.end)
-        if let audio { try checkEnd("sound", audio.end, info.audio?.end) }
+        if let audio {
+            // Sound beyond a copied picture is cut on purpose.
+            let declared = audio.isOver ? info.audio?.end.map { min($0, videoEnd) } : info.audio?.end
+            try checkEnd("sound", audio.end, declared)
+        }
         if let checked = video.checked { try checkDamage("checked pictures", checked) }
         if let audio, plan.copiesAudio {
             let count = info.audio?.samples?.table.count ?? 0

@@ -8,7 +8,7 @@ enum CopyRules {
         var reasons = form(info, profile)
         if video.codec != "h264" { return reasons }
         guard let coded = video.samples else {
-            return reasons + [video.obstacle ?? "the container doesn't list every picture"]
+            return reasons.isEmpty ? [video.obstacle ?? "the container doesn't list every picture"] : reasons
         }
         let sps = coded.sets.sequence
         if ![66, 77, 100].contains(Int(sps.profile)) {

@@ -61,6 +61,7 @@ struct PictureList {
     private let sets: ParameterSets?
     private let base: Rational
     private let declaredRate: Double
+    private let isReordered: Bool
     private var times: [Int64] = []
     private var sizes: [UInt32] = []
     private var keys: [Int] = []
@@ -70,6 +71,7 @@ struct PictureList {
     init(_ stream: Stream, flaw: String?) {
         base = stream.timeBase
         declaredRate = stream.averageRate.value
+        isReordered = stream.parameters.video_delay > 0
         sets = flaw == nil ? ParameterSets(stream.extradata) : nil
         self.flaw = flaw ?? (sets == nil ? "has no single parameter set in front" : nil)
     }
@@ -87,7 +89,7 @@ struct PictureList {
         if packet.newExtradata != nil || !picture.parameterSets.allSatisfy(sets.units.contains) {
             flaw = "the picture's parameters change in the middle"
         }
-        guard packet.pts != nil, let size = UInt32(exactly: packet.size) else {
+        guard packet.pts != nil || !isReordered && packet.dts != nil, let size = UInt32(exactly: packet.size) else {
             flaw = flaw ?? "pictures have no times"
             return
         }

@@ -30,7 +30,8 @@ extension CopyRules {
         var reasons = form(audio, profile)
         if audio.codec != "aac" { return .encode(reasons: reasons) }
         guard let coded = audio.samples, coded.table.count > 0 else {
-            return .encode(reasons: reasons + [audio.obstacle ?? "the container doesn't list every packet"])
+            let obstacle = audio.obstacle ?? "the container doesn't list every packet"
+            return .encode(reasons: reasons.isEmpty ? [obstacle] : reasons)
         }
         if audio.isLowComplexity, !coded.config.isLowComplexity { reasons.append("not AAC-LC") }
         if coded.config.samplesPerPacket != AudioEncoder.packetSamples { reasons.append("packets of 960 samples") }
