@@ -36,7 +36,7 @@ struct WorkerTests {
         async throws
     {
         try await Shop.with { shop in
-            shop.drive.setBandwidth(total: 6e6)
+            shop.drive.setBandwidth(total: 2e6)
             let id = try await shop.insert(Clips.large)
             let first = try shop.worker()
             switch stage {
