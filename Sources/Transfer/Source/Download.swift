@@ -148,10 +148,8 @@ final class Download: Sendable {
     }
 
     fileprivate func head(_ id: UInt64, _ head: HTTPHead) -> HTTPFlow {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
         let isWanted = update {
-            $0.state.head(id, head, now: HTTPTransfer.now(), epoch: Int64(time.tv_sec), &$1)
+            $0.state.head(id, head, now: HTTPTransfer.now(), epoch: Int64(time(nil)), &$1)
         }
         return isWanted ? .more : .stop
     }
