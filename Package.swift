@@ -77,7 +77,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
-            resources: [.embedInCode("Migrations"), .embedInCode("Service/openapi.json")],
+            resources: [.embedInCode("Migrations"), .embedInCode("HTTP/openapi.json")],
             swiftSettings: strict + memorySafe),
 
         // A OneDrive on loopback, with faults: for tests and the demo.

@@ -23,7 +23,7 @@ enum DatabaseAccess {
     /// The same with the videos in it.
     static func withJobs(_ body: (JobStore) async throws -> Void) async throws {
         try await run { settings, database in
-            try await body(JobStore(database, policy: settings.worker.retryPolicy))
+            try await body(JobStore(database, policy: settings.worker.attemptPolicy))
         }
     }
 }
@@ -39,5 +39,5 @@ extension Settings {
 }
 
 extension WorkerSettings {
-    var retryPolicy: RetryPolicy { RetryPolicy(attempts: maximumAttempts, base: retryBaseSeconds) }
+    var attemptPolicy: AttemptPolicy { AttemptPolicy(attempts: maximumAttempts, base: retryBaseSeconds) }
 }

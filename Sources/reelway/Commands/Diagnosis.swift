@@ -81,7 +81,7 @@ struct Diagnosis: Sendable {
 
     private func database(_ report: (Finding) -> Void) async -> JobStore? {
         do {
-            let store = JobStore(try settings.openDatabase(), policy: settings.worker.retryPolicy)
+            let store = JobStore(try settings.openDatabase(), policy: settings.worker.attemptPolicy)
             let begun = Date.now
             let facts = try await store.database.query(
                 """

@@ -50,7 +50,7 @@ struct TestDatabase: Sendable {
 
     /// Makes a migrated database with the standalone table.
     static func withStore<Value: Sendable>(
-        _ way: Way = .direct, policy: RetryPolicy = RetryPolicy(), connections: Int = 4,
+        _ way: Way = .direct, policy: AttemptPolicy = AttemptPolicy(), connections: Int = 4,
         _ body: (TestDatabase, JobStore) async throws -> Value
     ) async throws -> Value {
         try await with(way, connections: connections) { test in

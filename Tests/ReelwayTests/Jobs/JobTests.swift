@@ -53,13 +53,13 @@ struct JobTests {
 
     @Test(arguments: [(1, 5.0), (2, 10), (3, 20), (4, 40), (8, 640), (9, 900), (1000, 900), (0, 5), (-3, 5)])
     func `the rest doubles with each attempt up to the longest, half of it by chance`(attempt: Int, full: Double) {
-        let policy = RetryPolicy(attempts: 5, base: 5, longest: 900)
+        let policy = AttemptPolicy(attempts: 5, base: 5, longest: 900)
         #expect(policy.delay(afterAttempt: attempt, random: 0) == full / 2)
         #expect(abs(policy.delay(afterAttempt: attempt, random: 0.999_999) - full) < 0.001)
     }
 
     @Test func `a service that asks for time gets it, within a day`() {
-        let policy = RetryPolicy(attempts: 5, base: 5, longest: 900)
+        let policy = AttemptPolicy(attempts: 5, base: 5, longest: 900)
         #expect(policy.delay(afterAttempt: 1, retryAfter: 120, random: 0) == 120)
         #expect(policy.delay(afterAttempt: 1, retryAfter: 1, random: 0) == 2.5)
         #expect(policy.delay(afterAttempt: 1, retryAfter: 1e12, random: 0) == 86_400)

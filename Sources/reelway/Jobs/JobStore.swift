@@ -14,12 +14,12 @@ import Synchronization
 /// states an event changes is `JobState.after`'s. Every call throws `PostgresError`, or `CancellationError`.
 final class JobStore: Sendable {
     let database: Database
-    let policy: RetryPolicy
+    let policy: AttemptPolicy
     let triggers: TriggerBatches
     private let knownTable = Mutex<VideoTable?>(nil)
 
     /// Makes a store; the table is looked at when it is first needed.
-    init(_ database: Database, policy: RetryPolicy = RetryPolicy()) {
+    init(_ database: Database, policy: AttemptPolicy = AttemptPolicy()) {
         self.database = database
         self.policy = policy
         triggers = TriggerBatches(database)

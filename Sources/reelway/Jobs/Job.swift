@@ -84,7 +84,7 @@ enum JobState: String, Sendable, Codable, CaseIterable {
 }
 
 /// How often a video is tried, and how long it rests between.
-struct RetryPolicy: Sendable, Equatable {
+struct AttemptPolicy: Sendable, Equatable {
     /// Attempts begun before the video is given up.
     var attempts = 5
     /// Seconds before the second attempt; doubled for each further one.

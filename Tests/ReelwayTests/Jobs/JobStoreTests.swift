@@ -105,7 +105,7 @@ struct JobStoreTests {
     }
 
     @Test func `a video that kills its worker each time ends failed`() async throws {
-        try await TestDatabase.withStore(policy: RetryPolicy(attempts: 3)) { test, store in
+        try await TestDatabase.withStore(policy: AttemptPolicy(attempts: 3)) { test, store in
             let id = try await test.insertVideo()
             for attempt in 1...3 {
                 #expect(try await store.claim(owner: "a", lease: 60)?.attempt == attempt)
@@ -122,7 +122,7 @@ struct JobStoreTests {
     }
 
     @Test func `a passing failure rests and comes back, the last one is final`() async throws {
-        try await TestDatabase.withStore(policy: RetryPolicy(attempts: 2, base: 60)) { test, store in
+        try await TestDatabase.withStore(policy: AttemptPolicy(attempts: 2, base: 60)) { test, store in
             let id = try await test.insertVideo()
             let first = try #require(try await store.claim(owner: "a", lease: 60))
             let failure = try await store.fail(first, .sourceUnavailable, "OneDrive is away\nfor now")
