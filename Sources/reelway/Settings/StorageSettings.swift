@@ -1,3 +1,5 @@
+import Transfer
+
 /// Where finished videos go.
 struct StorageSettings: Sendable {
     /// Which way to a store.
@@ -20,6 +22,9 @@ struct StorageSettings: Sendable {
         var secretKey: Secret
         /// With Supabase's session-token credentials: the service key.
         var sessionToken: Secret?
+
+        /// Whether the store is Supabase's, by the path of its S3 protocol.
+        var isSupabase: Bool { endpoint.hasSuffix("/storage/v1/s3") }
     }
 
     /// How to reach Supabase's own protocols.
@@ -54,15 +59,19 @@ struct StorageSettings: Sendable {
             reader.fault(
                 accessKey == nil ? "S3_ACCESS_KEY_ID" : "S3_SECRET_ACCESS_KEY", "give both the key's id and its secret")
         }
+        var session: S3Settings?
         if let supabaseURL, let serviceKey {
             supabase = SupabaseAccess(url: supabaseURL, serviceKey: serviceKey)
+            session = SupabaseSettings(
+                url: supabaseURL, serviceKey: serviceKey.revealed, anonymousKey: anonKey?.revealed, bucket: bucket
+            ).s3(endpoint: endpoint, region: region)
         }
         if let endpoint, let accessKey, let secretKey {
             s3 = S3Access(endpoint: endpoint, region: region, accessKey: accessKey, secretKey: secretKey)
-        } else if let endpoint, let supabaseURL, let serviceKey, let anonKey {
+        } else if let session {
             s3 = S3Access(
-                endpoint: endpoint, region: region, accessKey: StorageSettings.projectReference(of: supabaseURL),
-                secretKey: anonKey, sessionToken: serviceKey)
+                endpoint: session.endpoint, region: session.region, accessKey: session.accessKey,
+                secretKey: Secret(session.secretKey), sessionToken: session.sessionToken.map(Secret.init))
         }
         choice = .directory(path: directory ?? "media")
         switch way {
@@ -73,7 +82,7 @@ struct StorageSettings: Sendable {
                 reader.fault(
                     "STORAGE_PROTOCOL",
                     "s3 needs S3_ENDPOINT, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, or SUPABASE_URL with "
-                        + "SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY")
+                        + "SUPABASE_ANON_KEY and a SUPABASE_SERVICE_ROLE_KEY that is a JWT")
             }
         case .tus:
             if let supabase {
@@ -86,12 +95,12 @@ struct StorageSettings: Sendable {
             if directory != nil { break }
             if let s3 { choice = .s3(s3) } else if let supabase { choice = .tus(supabase) }
         }
+        let ofSupabase = supabaseURL.map { "\($0)/storage/v1/object/public/\(bucket)" }
         let defaultURL: String? =
             switch choice {
             case .directory: nil
-            case .tus: supabaseURL.map { "\($0)/storage/v1/object/public/\(bucket)" }
-            case .s3(let access):
-                supabaseURL.map { "\($0)/storage/v1/object/public/\(bucket)" } ?? "\(access.endpoint)/\(bucket)"
+            case .tus: ofSupabase
+            case .s3(let access): (access.isSupabase ? ofSupabase : nil) ?? "\(access.endpoint)/\(bucket)"
             }
         publicURL = reader.address("STORAGE_PUBLIC_URL", default: defaultURL)
         let isPlain = bucket.utf8.allSatisfy {
@@ -100,13 +109,5 @@ struct StorageSettings: Sendable {
         if !isPlain || !(3...63).contains(bucket.utf8.count) {
             reader.fault("STORAGE_BUCKET", "give 3 to 63 small letters, digits, - or .")
         }
-    }
-
-    /// `abc` of `https://abc.supabase.co`; self-hosted installations call their only tenant as TENANT_ID says, which by
-    /// default is `stub` (supabase/supabase docker-compose).
-    private static func projectReference(of url: String) -> String {
-        let host = url.drop { $0 != ":" }.dropFirst(3).prefix { $0 != "/" && $0 != ":" }
-        let labels = host.split(separator: ".")
-        return labels.count > 2 && host.hasSuffix(".supabase.co") ? String(labels[0]) : "stub"
     }
 }

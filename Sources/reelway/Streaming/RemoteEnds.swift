@@ -100,8 +100,8 @@ struct RemoteEnds: Sendable {
         s3.connections = settings.transfer.uploadConnections
         s3.publicURL = publicURL
         if access.sessionToken != nil { s3.scheme = "supabase" }
-        return try S3Store(
-            s3, supabase: settings.storage.supabase.map { project($0, bucket: bucket) }, client: stores)
+        let supabase = access.isSupabase ? settings.storage.supabase : nil
+        return try S3Store(s3, supabase: supabase.map { project($0, bucket: bucket) }, client: stores)
     }
 
     private func tus(

@@ -43,7 +43,7 @@ struct SettingsTests {
     func supabaseSession() throws {
         let settings = try Settings([
             "SUPABASE_URL": "https://abcd.supabase.co/", "SUPABASE_ANON_KEY": "anon",
-            "SUPABASE_SERVICE_ROLE_KEY": "service",
+            "SUPABASE_SERVICE_ROLE_KEY": "eyJhbGciOi.service.key",
         ])
         guard case .s3(let access) = settings.storage.choice else {
             Issue.record("storage is \(settings.storage.choice)")
@@ -52,7 +52,7 @@ struct SettingsTests {
         #expect(access.endpoint == "https://abcd.supabase.co/storage/v1/s3")
         #expect(access.accessKey == "abcd")
         #expect(access.secretKey.revealed == "anon")
-        #expect(access.sessionToken?.revealed == "service")
+        #expect(access.sessionToken?.revealed == "eyJhbGciOi.service.key")
         #expect(
             settings.storage.publicURL
                 == "https://abcd.supabase.co/storage/v1/object/public/transcoded-videos")
@@ -68,6 +68,34 @@ struct SettingsTests {
             return
         }
         #expect(access.url == "https://abcd.supabase.co")
+    }
+
+    @Test("A service key that is no JWT can't be a session token, and goes through TUS beside an anon key too")
+    func supabaseSecretKey() throws {
+        var environment = [
+            "SUPABASE_URL": "https://abcd.supabase.co", "SUPABASE_ANON_KEY": "anon",
+            "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_0123456789",
+        ]
+        guard case .tus = try Settings(environment).storage.choice else {
+            Issue.record("the store would refuse every request")
+            return
+        }
+        environment["STORAGE_PROTOCOL"] = "s3"
+        #expect(throws: SettingsError.self) { try Settings(environment) }
+    }
+
+    @Test("Another store than Supabase's has its own public address, whatever else Supabase is used for")
+    func otherStore() throws {
+        let settings = try Settings([
+            "SUPABASE_URL": "https://abcd.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "eyJhbGciOi.service.key",
+            "S3_ENDPOINT": "https://store.example", "S3_ACCESS_KEY_ID": "key", "S3_SECRET_ACCESS_KEY": "secret",
+        ])
+        #expect(settings.storage.publicURL == "https://store.example/transcoded-videos")
+        guard case .s3(let access) = settings.storage.choice else {
+            Issue.record("storage is \(settings.storage.choice)")
+            return
+        }
+        #expect(!access.isSupabase)
     }
 
     @Test("Own S3 keys win over Supabase's, and a folder over both")
