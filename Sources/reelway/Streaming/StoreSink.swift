@@ -18,12 +18,7 @@ final class StoreSink: ByteSink {
     func write(_ bytes: [UInt8], headLength: Int) throws { try upload.write(bytes, headLength: headLength) }
 
     func finish(head: [UInt8]) throws {
-        do {
-            try confirm()
-        } catch {
-            upload.abort()
-            throw error
-        }
+        try confirm()
         try upload.finish(head: head)
     }
 

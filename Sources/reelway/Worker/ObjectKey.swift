@@ -6,7 +6,6 @@ enum ObjectKey {
     /// source has changed.
     static func make(videoID: String, sourceIdentity: String, profile: String) -> String {
         let digest = SHA256.hash(data: Array("\(sourceIdentity)\n\(profile)".utf8))
-        let hex = digest.prefix(6).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        return "\(videoID)/\(hex).mp4"
+        return "\(videoID)/\(Text.hexadecimal(digest.prefix(6))).mp4"
     }
 }

@@ -12,8 +12,8 @@ struct StoredRefreshToken: RefreshTokenStore {
         self.store = store
         if case .refreshToken(let token)? = settings.credential { given = token.revealed } else { given = nil }
         // A token set anew isn't overruled by what became of the one before.
-        let digest = SHA256.hash(data: Array((given ?? "").utf8)).prefix(8)
-        name = "onedrive-refresh-token/" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let digest = SHA256.hash(data: Array((given ?? "").utf8))
+        name = "onedrive-refresh-token/\(Text.hexadecimal(digest.prefix(8)))"
     }
 
     func rotate(
