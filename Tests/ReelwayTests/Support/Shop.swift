@@ -17,36 +17,40 @@ struct Shop: Sendable {
     let environment: [String: String]
     private let client: HTTPClient
 
+    /// Opens a shop on a database of its own.
     static func with(_ settings: [String: String] = [:], _ body: (Shop) async throws -> Void) async throws {
+        try await TestDatabase.withStore { test, _ in try await with(settings, on: test, body) }
+    }
+
+    /// The same on a database that is there.
+    static func with(
+        _ settings: [String: String] = [:], on test: TestDatabase, _ body: (Shop) async throws -> Void
+    ) async throws {
         let given = ProcessInfo.processInfo.environment
-        let clips = try Clips.folder()
-        let drive = try await OneDriveSandbox.start(folder: clips)
+        let drive = try await OneDriveSandbox.start(folder: try Clips.folder())
         // One for all: a bucket costs this store several volumes.
-        let bucket = "shop"
-        var options = HTTPClient.Options()
-        options.allowsPrivateHosts = true
-        let client = HTTPClient(options)
         let s3 = S3Settings(
             endpoint: given["REELWAY_TEST_S3_ENDPOINT"] ?? "", region: "us-east-1",
             accessKey: given["REELWAY_TEST_S3_ACCESS_KEY"] ?? "", secretKey: given["REELWAY_TEST_S3_SECRET_KEY"] ?? "",
-            bucket: bucket)
+            bucket: "shop")
+        var options = HTTPClient.Options()
+        options.allowsPrivateHosts = true
+        let client = HTTPClient(options)
         let store = try S3Store(s3, client: client)
-        try await JobThread.run(named: "bucket") { try store.prepare(isCancelled: { false }) }
+        let environment = [
+            "DATABASE_URL": test.address, "S3_ENDPOINT": s3.endpoint, "S3_ACCESS_KEY_ID": s3.accessKey,
+            "S3_SECRET_ACCESS_KEY": s3.secretKey, "STORAGE_BUCKET": s3.bucket,
+            "ONEDRIVE_GRAPH_URL": drive.graphURL, "ONEDRIVE_LOGIN_URL": drive.loginURL,
+            "ONEDRIVE_DOWNLOAD_HOSTS": drive.downloadHost, "ONEDRIVE_CLIENT_ID": drive.options.clientID,
+            "ONEDRIVE_REFRESH_TOKEN": drive.refreshToken, "ONEDRIVE_TENANT": "consumers",
+            "REELWAY_ALLOW_PRIVATE_HOSTS": "true", "REELWAY_UPLOAD_PART_MIB": "5",
+            "REELWAY_LEASE_SECONDS": "3", "REELWAY_POLL_SECONDS": "0.2", "REELWAY_RETRY_BASE_SECONDS": "0.2",
+        ].merging(settings) { $1 }
         let result: Result<Void, any Error>
         do {
-            try await TestDatabase.withStore { test, _ in
-                let environment = [
-                    "DATABASE_URL": test.address, "S3_ENDPOINT": s3.endpoint, "S3_ACCESS_KEY_ID": s3.accessKey,
-                    "S3_SECRET_ACCESS_KEY": s3.secretKey, "STORAGE_BUCKET": bucket,
-                    "ONEDRIVE_GRAPH_URL": drive.graphURL, "ONEDRIVE_LOGIN_URL": drive.loginURL,
-                    "ONEDRIVE_DOWNLOAD_HOSTS": drive.downloadHost, "ONEDRIVE_CLIENT_ID": drive.options.clientID,
-                    "ONEDRIVE_REFRESH_TOKEN": drive.refreshToken, "ONEDRIVE_TENANT": "consumers",
-                    "REELWAY_ALLOW_PRIVATE_HOSTS": "true", "REELWAY_UPLOAD_PART_MIB": "5",
-                    "REELWAY_LEASE_SECONDS": "3", "REELWAY_POLL_SECONDS": "0.2", "REELWAY_RETRY_BASE_SECONDS": "0.2",
-                ].merging(settings) { $1 }
-                try await body(Shop(test: test, drive: drive, store: store, environment: environment, client: client))
-            }
-            result = .success(())
+            try await JobThread.run(named: "bucket") { try store.prepare(isCancelled: { false }) }
+            result = .success(
+                try await body(Shop(test: test, drive: drive, store: store, environment: environment, client: client)))
         } catch {
             result = .failure(error)
         }
@@ -115,7 +119,7 @@ struct Shop: Sendable {
 enum Clips {
     /// A camera's clip of 1 MB: one PutObject.
     static let small = "treadmill-portrait-60fps.mp4"
-    /// A conforming clip of about 20 MB: a multipart upload.
+    /// A conforming clip of about 15 MB: a multipart upload.
     static let large = "large.mp4"
 
     private static let made = Result { () throws -> TestFolder in
@@ -130,7 +134,7 @@ enum Clips {
             ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi"]
             + ["-i", "testsrc2=size=1280x720:rate=30:duration=10,noise=alls=60:allf=t,format=yuv420p"]
             + [
-                "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "16M", "-maxrate", "18M", "-bufsize", "18M", "-g",
+                "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "12M", "-maxrate", "12M", "-bufsize", "6M", "-g",
                 "30",
             ]
             + ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
