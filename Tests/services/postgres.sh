@@ -14,3 +14,5 @@ fi
 start postgres bash -c 'trap "\"$REELWAY_TEST_POSTGRES_SERVER\" stop-all; exit" TERM; while :; do sleep 86400 & wait $!; done'
 REELWAY_TEST_DATABASE_URL=$("$REELWAY_TEST_POSTGRES_SERVER" new main)
 export REELWAY_TEST_DATABASE_URL
+# A lease that has run out is left alone for so long after the server's start.
+sleep 5

@@ -235,5 +235,11 @@ final class JobStore: Sendable {
 
 extension JobState {
     /// The condition for a video whose worker's lease ran out.
-    fileprivate static let leaseExpired = "social_ready_status = 'processing' and social_ready_lease_until < now()"
+    ///
+    /// Leases also run out while the server is down, and their workers go on: for a while after its start they come first,
+    /// so that what they have done isn't repeated. They try again twice a second.
+    fileprivate static let leaseExpired = """
+        social_ready_status = 'processing' and social_ready_lease_until < now()
+        and pg_postmaster_start_time() < now() - interval '5 s'
+        """
 }

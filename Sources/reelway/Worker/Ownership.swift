@@ -1,3 +1,6 @@
+import Foundation
+import Postgres
+
 /// Lets a job's thread ask the database, which answers tasks only, whether the video is still its own.
 struct Ownership: Sendable {
     let job: Job
@@ -23,9 +26,17 @@ struct Ownership: Sendable {
         try demand { try await store.heartbeat(job, lease: leaseSeconds) }
     }
 
+    /// Waits while the database is away: what has been made until here is not thrown away for that.
     private func demand(_ question: @escaping @Sendable () async throws -> Bool) throws {
-        guard try BlockingWait.result(isCancelled: isStopped, of: question) else {
-            throw Failure(.leaseLost, "another worker has the video")
+        while true {
+            do {
+                guard try BlockingWait.result(isCancelled: isStopped, of: question) else {
+                    throw Failure(.leaseLost, "another worker has the video")
+                }
+                return
+            } catch let error as PostgresError where error.kind == .unavailable && !isStopped() {
+                Thread.sleep(forTimeInterval: 0.5)
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
 import Foundation
 import Logging
 import Media
-import Synchronization
 import Transfer
 
 /// One video from OneDrive to the store, on the thread that calls `run`.
@@ -26,7 +25,6 @@ struct Pipeline: Sendable {
     private let store: any ObjectStore
     private let readAhead: RangedSource.Options
     private let options: Transcode.Options
-    private let preparation = Preparation()
 
     init(oneDrive: OneDrive, store: any ObjectStore, readAhead: RangedSource.Options, threads: Int?) {
         self.oneDrive = oneDrive
@@ -51,7 +49,6 @@ struct Pipeline: Sendable {
         defer { download.close() }
         watch.whenStopped { download.abort() }
         watch.count { download.bytesDownloaded }
-        try preparation.once { try store.prepare(isCancelled: isStopped) }
 
         let key = ObjectKey.make(
             videoID: job.videoID, sourceIdentity: item.identity, profile: options.profile.name)
@@ -85,18 +82,9 @@ struct Pipeline: Sendable {
             if let id = leftover.uploadID {
                 try store.abortUpload(key: leftover.key, id: id, isCancelled: { false })
             }
+            // A worker may have died before the row knew its upload's id, and now nobody writes this key.
+            if leftover.isLast { try store.reapUploads(prefix: leftover.key, olderThan: 0, isCancelled: { false }) }
             if leftover.deletesObject { try store.delete(key: leftover.key, isCancelled: { false }) }
-        }
-    }
-
-    /// Prepares the store with the first video rather than at start, so that a store that is away stops nothing else.
-    private final class Preparation: Sendable {
-        private let isDone = Mutex(false)
-
-        func once(_ prepare: () throws -> Void) throws {
-            if isDone.withLock({ $0 }) { return }
-            try prepare()
-            isDone.withLock { $0 = true }
         }
     }
 }

@@ -140,15 +140,24 @@ actor Worker: Service {
     private func sweep() async {
         for await _ in sweeps {
             do {
-                for leftover in try await store.leftovers() {
-                    try await pipeline.remove(leftover)
-                    try await store.settled(leftover)
-                    logger.info("removed what was left", metadata: ["key": "\(leftover.key)"])
-                }
+                for leftover in try await store.leftovers() { await remove(leftover) }
             } catch {
                 if Task.isCancelled { return }
                 logger.notice("leftovers stay for now", metadata: ["error": "\(Failure(error))"])
             }
+        }
+    }
+
+    /// The other leftovers don't wait for one that can't be removed.
+    private func remove(_ leftover: Leftover) async {
+        do {
+            try await pipeline.remove(leftover)
+            try await store.settled(leftover)
+            logger.info("removed what was left", metadata: ["key": "\(leftover.key)"])
+        } catch {
+            logger.notice(
+                "something stays in the store for now",
+                metadata: ["key": "\(leftover.key)", "error": "\(Failure(error))"])
         }
     }
 

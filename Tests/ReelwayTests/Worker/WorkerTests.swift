@@ -2,7 +2,9 @@ import Foundation
 import Media
 import OneDriveSandbox
 import Postgres
+import StorageFaults
 import Testing
+import Transfer
 
 @testable import reelway
 
@@ -180,6 +182,88 @@ struct WorkerTests {
             #expect((row["social_ready_error"] as String?)?.contains("2 attempts") == true)
             last.signal(SIGTERM)
             _ = try await last.end(within: 20)
+        }
+    }
+
+    @Test func `A database that is away while a video is done neither loses nor repeats the work`() async throws {
+        try await OwnServer.with { server, test in
+            try await Shop.with(["REELWAY_STALL_SECONDS": "3"], on: test) { shop in
+                shop.drive.setBandwidth(total: 5e6)
+                let id = try await shop.insert(Clips.large)
+                let worker = try shop.worker()
+                try await shop.wait(id) { (Double($0["social_ready_progress"] ?? "") ?? 0) > 0.3 }
+                try await server.stop()
+                // Longer than the rest of the work, the lease, the patience with what doesn't move, and twice that with
+                // a single statement.
+                try await Task.sleep(for: .seconds(25))
+                try await server.start()
+                let row = try await shop.ready(id)
+                #expect(row["social_ready_attempts"] == "1", "\(worker.errors)")
+                #expect(try await shop.objects(of: id).count == 1)
+                #expect(try await shop.openUploads(of: id) == 0)
+                worker.signal(SIGTERM)
+                #expect(try await worker.end(within: 20).status == 0)
+            }
+        }
+    }
+
+    @Test func `An upload that no row names is ended with what else its dead worker left`() async throws {
+        try await Shop.with { shop in
+            let id = try await shop.insert(Clips.small)
+            let store = JobStore(shop.test.database)
+            let job = try #require(try await store.claim(owner: "dead", lease: 60))
+            let key = "\(id)/0123456789ab.mp4"
+            #expect(try await store.uploadStarted(job, key: key, uploadID: nil))
+            let upload = try shop.store.upload(key: key, onEvent: { _ in })
+            try await JobThread.run(named: "upload") {
+                for _ in 0..<3 { try upload.write([UInt8](repeating: 7, count: 5 << 20), headLength: 5 << 20) }
+            }
+            _ = try await store.cancel(id)
+            let worker = try shop.worker()
+            let deadline = ContinuousClock.now + .seconds(10)
+            while !worker.errors.contains("removed what was left"), ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            #expect(try await shop.openUploads(of: id) == 0)
+            upload.abort()
+            worker.signal(SIGTERM)
+            _ = try await worker.end(within: 20)
+        }
+    }
+
+    @Test func `What can't be removed doesn't keep the rest in the store`() async throws {
+        try await Shop.with { shop in
+            let store = JobStore(shop.test.database)
+            var keys: [String] = []
+            for name in ["first", "second"] {
+                let id = try await shop.insert(Clips.small)
+                let key = "\(id)/\(name).mp4"
+                let job = try #require(try await store.claim(owner: "dead", lease: 60))
+                #expect(try await store.uploadStarted(job, key: key, uploadID: nil))
+                try await JobThread.run(named: "put") {
+                    try shop.store.upload(key: key, onEvent: { _ in }).finish(head: [1, 2, 3])
+                }
+                _ = try await store.cancel(id)
+                keys.append(key)
+            }
+            let proxy = try await StorageProxy.start(upstream: try #require(shop.environment["S3_ENDPOINT"]))
+            proxy.setFaults([
+                StorageFault(.refuse(.s3(403)), method: "DELETE", path: "/shop/\(keys[0])", times: .max)
+            ])
+            let worker = try shop.worker(["S3_ENDPOINT": proxy.url])
+            let deadline = ContinuousClock.now + .seconds(10)
+            while !worker.errors.contains("removed what was left"), ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            for (key, isThere) in zip(keys, [true, false]) {
+                let found = try await JobThread.run(named: "head") {
+                    try shop.store.head(key: key, isCancelled: { false })
+                }
+                #expect((found != nil) == isThere, "\(worker.errors)")
+            }
+            worker.signal(SIGTERM)
+            _ = try await worker.end(within: 20)
+            await proxy.stop()
         }
     }
 }
