@@ -13,6 +13,8 @@ final class AudioTrack {
     let streamIndex: Int
     /// When the sound of the source ends, in seconds of the finished video.
     private(set) var end = 0.0
+    /// When the last sound that came ends, kept or not.
+    private(set) var lastHeard = 0.0
     private(set) var isOver = false
 
     private let timeline: Timeline
@@ -89,6 +91,7 @@ final class AudioTrack {
             packet.dts = packet.pts
             packet.pointer.pointee.duration = samples
             end = Double(packetsSeen - dropped) * Double(samples) / Double(rate)
+            lastHeard = end
             ready.append(packet)
         case .encode(let decoder, let resampler, let grid):
             try decoder.decode(packet) { frame in
@@ -127,6 +130,7 @@ final class AudioTrack {
         for part in parts {
             let partEnd = part.presentation + part.duration
             if partEnd > plan.timeLimit { try plan.refuseTime(partEnd) }
+            lastHeard = max(lastHeard, partEnd)
             // A copied picture isn't held for sound that lasts longer.
             if plan.copiesVideo, let limit = plan.source.video.end, part.presentation >= limit {
                 isOver = true

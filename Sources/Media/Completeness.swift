@@ -8,11 +8,13 @@ enum Completeness {
         try checkDamage("picture", video.damage)
         if let audio { try checkDamage("sound", audio.damage) }
         let videoEnd = plan.copiesVideo ? video.end : video.decodedEnd
-        try checkEnd("picture", videoEnd, info.video.end)
+        // A length of the whole container is reached by the stream that lasts longest.
+        let longest = max(videoEnd, audio?.lastHeard ?? 0)
+        try checkEnd("picture", info.video.endsWithContainer ? longest : videoEnd, info.video.end)
         if let audio {
             // Sound beyond a copied picture is cut on purpose.
             let declared = audio.isOver ? info.audio?.end.map { min($0, videoEnd) } : info.audio?.end
-            try checkEnd("sound", audio.end, declared)
+            try checkEnd("sound", info.audio?.endsWithContainer == true ? longest : audio.end, declared)
         }
         if let checked = video.checked { try checkDamage("checked pictures", checked) }
         if let audio, plan.copiesAudio {

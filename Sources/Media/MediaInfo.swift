@@ -30,6 +30,8 @@ struct MediaInfo: Sendable {
         var timeline: Timeline
         /// When the last picture ends, in seconds of the finished video; `nil`: not known before the end.
         var end: Double?
+        /// `end` is the whole container's, which may be the end of another stream.
+        var endsWithContainer = false
         /// What a copy would rest on; `nil` where nothing lists every sample.
         var samples: CodedVideo?
         /// Why there is no such list, where that is known.
@@ -55,6 +57,8 @@ struct MediaInfo: Sendable {
         var channels: Int
         var timeline: Timeline
         var end: Double?
+        /// `end` is the whole container's.
+        var endsWithContainer = false
         /// libavcodec takes it for AAC-LC or doesn't know better.
         var isLowComplexity = true
         /// What a copy would rest on.

@@ -99,7 +99,10 @@ final class Probe {
         guard scan.isWhole, shown.count > 1 else { return }
         info.video.times = shown
         info.video.hasAllTimes = true
-        try Completeness.checkEnd("picture", info.video.shownEnd ?? 0, info.video.end)
+        // Where only the container has a length the sound may be what reaches it.
+        if info.audio == nil || !info.video.endsWithContainer {
+            try Completeness.checkEnd("picture", info.video.shownEnd ?? 0, info.video.end)
+        }
         if info.video.end == nil { info.video.end = info.video.shownEnd }
     }
 
@@ -192,9 +195,13 @@ final class Probe {
         if ofVideo - zero < 0.002 { zero = ofVideo }
         video.timeline = videoTimeline.advanced(by: zero)
         video.end = end(videoStream, video.timeline, demuxer)
+        video.endsWithContainer = videoStream.duration == nil
         if let audioTimeline {
             audio?.timeline = audioTimeline.advanced(by: zero)
-            if let audioStream, let timeline = audio?.timeline { audio?.end = end(audioStream, timeline, demuxer) }
+            if let audioStream, let timeline = audio?.timeline {
+                audio?.end = end(audioStream, timeline, demuxer)
+                audio?.endsWithContainer = audioStream.duration == nil
+            }
         }
     }
 

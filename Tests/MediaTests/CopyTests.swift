@@ -111,6 +111,22 @@ struct CopyTests {
         #expect(count == 120)
     }
 
+    @Test("Sound that outlasts the picture of a container with one length for all doesn't make it truncated")
+    func containerLength() throws {
+        let folder = try Scratch.folder()
+        // The sound comes 0.7 s late, and so ends 0.7 s after the picture.
+        _ = try Shell.succeed(
+            "ffmpeg",
+            ["-nostdin", "-v", "error", "-itsoffset", "0.7", "-i", Fixture.path("copy-from-mkv.mkv")]
+                + ["-i", Fixture.path("copy-from-mkv.mkv"), "-map", "1:v", "-map", "0:a", "-c", "copy"]
+                + ["\(folder)/late.mkv"])
+        for forceEncode in [false, true] {
+            let outcome = try Engine.transcode(path: "\(folder)/late.mkv", forceEncode: forceEncode)
+            try expectConforming(outcome)
+            #expect(outcome.isCopied != forceEncode)
+        }
+    }
+
     @Test("A source that can't seek, or is larger than any output, is not read twice")
     func unscanned() throws {
         let bytes = try Fixture.bytes("copy-from-mkv.mkv")
