@@ -23,8 +23,7 @@ struct ETag: Equatable {
 
     /// Whether it looks like an MD5 and is another than this one.
     func contradicts(md5: [UInt8]) -> Bool {
-        guard !isOpaque, ETag.isHexadecimal(bare, count: 32) else { return false }
-        return bare != Hexadecimal.string(md5)
+        isOfOnePiece && bare != Hexadecimal.string(md5)
     }
 
     /// Whether it is this MD5.
@@ -37,6 +36,9 @@ struct ETag: Equatable {
         guard !isOpaque, halves.count == 2, ETag.isHexadecimal(String(halves[0]), count: 32) else { return false }
         return bare != "\(Hexadecimal.string(ETag.md5(md5s.flatMap { $0 })))-\(md5s.count)"
     }
+
+    /// Whether it has the shape of the tag of an object that came in one request.
+    var isOfOnePiece: Bool { !isOpaque && ETag.isHexadecimal(bare, count: 32) }
 
     /// MD5 of bytes.
     static func md5(_ bytes: [UInt8]) -> [UInt8] { Array(Insecure.MD5.hash(data: bytes)) }

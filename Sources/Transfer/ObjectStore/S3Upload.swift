@@ -42,7 +42,8 @@ public final class S3Upload: ObjectUpload {
         case nothing
         /// A request to make it got no clear answer. An object that lies there may also be from before.
         case perhaps(isOurs: @Sendable (ETag) -> Bool)
-        case surely
+        /// What lies there is ours, unless another worker has replaced it since.
+        case surely(isReplaced: @Sendable (StoredObject) -> Bool)
     }
 
     init(
@@ -207,12 +208,20 @@ public final class S3Upload: ObjectUpload {
             state.withLock { $0.made = .perhaps { !$0.contradicts(parts: md5s) } }
             return try client.completeUpload(key, uploadID, parts, isCancelled)
         }
-        guard case .failure(let failure) = completed.result else { return state.withLock { $0.made = .surely } }
+        let bytes = Int64(head.count) + state.withLock { $0.bodyBytes }
+        guard case .failure(let failure) = completed.result else {
+            return state.withLock { state in
+                state.made = .surely { object in
+                    let etag = ETag(object.etag ?? "")
+                    return etag.contradicts(parts: md5s) || (etag.isOfOnePiece && object.bytes != bytes)
+                }
+            }
+        }
         if !completed.wasUncertain { state.withLock { $0.made = .nothing } }
         // An answer that was lost on the way: the store may have made the object all the same.
         if completed.wasUncertain, failure.reason == "NoSuchUpload" || failure.isUncertain,
             let object = try client.head(key, isCancelled).get(client.exchange.store),
-            object.bytes == Int64(head.count) + state.withLock({ $0.bodyBytes }),
+            object.bytes == bytes,
             !ETag(object.etag ?? "").contradicts(parts: md5s),
             try !client.isOpen(key, uploadID, isCancelled).get(client.exchange.store)
         {
@@ -227,9 +236,12 @@ public final class S3Upload: ObjectUpload {
             state.withLock { $0.made = .perhaps { $0.proves(md5: md5) } }
             return try withBucket { () throws(TransferError) in try client.put(key, bytes, isCancelled) }
         }
-        guard case .failure(let failure) = stored.result else { return state.withLock { $0.made = .surely } }
+        guard case .failure(let failure) = stored.result else {
+            let count = Int64(bytes.count)
+            return state.withLock { $0.made = .surely { $0.bytes != count } }
+        }
         if failure.reason == StorageFailure.wrongChecksum {
-            state.withLock { $0.made = .surely }
+            state.withLock { $0.made = .surely { _ in false } }
         } else if !stored.wasUncertain {
             state.withLock { $0.made = .nothing }
         } else if let object = try client.head(key, isCancelled).get(client.exchange.store),
@@ -292,7 +304,12 @@ public final class S3Upload: ObjectUpload {
             {
                 _ = try? client.delete(key, isLate)
             }
-        case .surely: _ = try? client.delete(key, isLate)
+        case .surely(let isReplaced):
+            if let found = try? client.head(key, isLate), case .success(let object?) = found.result, isReplaced(object)
+            {
+                break
+            }
+            _ = try? client.delete(key, isLate)
         }
         state.withLock { $0.stage = .ended }
     }

@@ -1,0 +1,39 @@
+import Foundation
+import LoopbackHTTP
+import StorageFaults
+import Testing
+
+@testable import Transfer
+
+/// Two workers that write one key, as happens when one sleeps through its lease.
+@Suite(.enabled(if: SeaweedFS.isThere))
+struct S3SharedKeyTests {
+    @Test("an object that another worker stored meanwhile isn't taken away", arguments: [1 << 20, 12 << 20])
+    func replaced(bodyBytes: Int) async throws {
+        let weed = try #require(SeaweedFS.running)
+        let direct = try S3Store(weed.settings(), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
+        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
+        let store = try S3Store(
+            weed.settings(endpoint: proxy.url), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
+        let key = "replaced/\(UUID()).mp4"
+        try await onThread { try direct.prepare(isCancelled: never) }
+        proxy.setFaults([.head(.delay(seconds: 2))])
+        let (head, body) = (Noise.bytes(5_242_900), Noise.bytes(bodyBytes, seed: 2))
+        async let ended = onThread {
+            let upload = try store.upload(key: key) { _ in }
+            return Result {
+                if body.count > PartLayout.smallestPart { try upload.write(body, headLength: head.count) }
+                try upload.finish(head: head)
+            }
+        }
+        _ = try await proxy.firstRequest { $0.method == "HEAD" && $0.path.hasSuffix(key) }
+        let other = Noise.bytes(1_000, seed: 3)
+        try await onThread { try direct.upload(key: key) { _ in }.finish(head: other) }
+        let result = try await ended
+        #expect(throws: TransferError.self) { try result.get() }
+        let found = try await onThread { try direct.head(key: key, isCancelled: never) }
+        #expect(found?.bytes == Int64(other.count))
+        try await onThread { try direct.delete(key: key, isCancelled: never) }
+        await proxy.stop()
+    }
+}
