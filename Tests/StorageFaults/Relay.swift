@@ -11,7 +11,9 @@ struct Relay: Sendable {
     func answer(_ exchange: Exchange) async throws {
         let request = exchange.request
         let query = S3Operation.query(of: request)
+        let replacements = queue.replacements
         let fault = queue.next(method: request.method, path: request.path, query: query)
+        let hold: Hold = { try await queue.wait($0, since: replacements) }
         exchange.note {
             $0.subject = S3Operation.name(method: request.method, path: request.path, query: query)
             $0.fault = fault.map { String(String(describing: $0).prefix { $0 != "(" }) }
@@ -24,32 +26,37 @@ struct Relay: Sendable {
         case .refuseEarly(let answer):
             try await send(answer, on: exchange, headers: [("Connection", "close")])
             return await exchange.close()
-        case .delay(let seconds): try await Latency.wait(.seconds(seconds))
+        case .delay(let seconds): try await hold(seconds)
         default: break
         }
         do {
             try await upstream.exchange(request) { body in
-                try await pass(exchange, to: body, fault)
+                try await pass(exchange, to: body, fault, hold)
             } answer: { status, headers, parts in
-                try await give(status, headers, parts, on: exchange, fault)
+                try await give(status, headers, parts, on: exchange, fault, hold)
             }
         } catch is Broken {
             await exchange.reset()
         }
     }
 
+    /// Waits for a fault's seconds.
+    private typealias Hold = @Sendable (Double) async throws -> Void
+
     /// The fault broke the connection on purpose.
     private struct Broken: Error {}
 
     /// The request's body, on its way to the store.
-    private func pass(_ exchange: Exchange, to store: Upstream.Body, _ fault: StorageFault.Action?) async throws {
+    private func pass(
+        _ exchange: Exchange, to store: Upstream.Body, _ fault: StorageFault.Action?, _ hold: Hold
+    ) async throws {
         var passed: Int64 = 0
         var fault = fault
         while true {
             if case .reset(let limit) = fault, passed >= limit { throw Broken() }
             if case .stall(let place, let seconds) = fault, passed >= place {
                 fault = nil
-                try await Latency.wait(.seconds(seconds))
+                try await hold(seconds)
             }
             guard var bytes = try await exchange.receive() else { return }
             var held: ByteBuffer?
@@ -70,7 +77,7 @@ struct Relay: Sendable {
             passed += Int64(bytes.readableBytes)
             if let held {
                 if case .stall(_, let seconds) = fault {
-                    try await Latency.wait(.seconds(seconds))
+                    try await hold(seconds)
                 } else {
                     throw Broken()
                 }
@@ -84,7 +91,7 @@ struct Relay: Sendable {
     /// The store's answer, on its way to the client.
     private func give(
         _ status: Int, _ headers: [(name: String, value: String)], _ answer: Upstream.Answer, on exchange: Exchange,
-        _ fault: StorageFault.Action?
+        _ fault: StorageFault.Action?, _ hold: Hold
     ) async throws {
         var headers = headers
         switch fault {
@@ -96,7 +103,8 @@ struct Relay: Sendable {
             throw Broken()
         case .delayAfterwards(let seconds):
             let body = try await answer.collect()
-            try await Latency.wait(.seconds(seconds))
+            exchange.note { $0.status = status }
+            try await hold(seconds)
             try await exchange.send(status: status, headers: headers)
             try await exchange.send(body)
             return try await exchange.finish()

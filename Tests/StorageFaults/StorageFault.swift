@@ -1,3 +1,4 @@
+internal import LoopbackHTTP
 import Synchronization
 
 /// Something that goes wrong between a client and a store, at which request and how often.
@@ -151,19 +152,31 @@ public struct StorageFault: Sendable {
 
 /// The faults still to come.
 final class StorageFaultQueue: Sendable {
-    private let entries = Mutex<[(fault: StorageFault, seen: Int)]>([])
+    private let state = Mutex((entries: [(fault: StorageFault, seen: Int)](), replacements: 0))
 
-    func replace(with faults: [StorageFault]) { entries.withLock { $0 = faults.map { ($0, 0) } } }
-    func append(_ faults: [StorageFault]) { entries.withLock { $0 += faults.map { ($0, 0) } } }
+    /// Also ends what waits because of the faults before.
+    func replace(with faults: [StorageFault]) {
+        state.withLock { $0 = (faults.map { ($0, 0) }, $0.replacements + 1) }
+    }
+    func append(_ faults: [StorageFault]) { state.withLock { $0.entries += faults.map { ($0, 0) } } }
+
+    /// How often the faults were replaced.
+    var replacements: Int { state.withLock { $0.replacements } }
+
+    /// Waits for a fault's time, or until the faults that held when it was taken are replaced.
+    func wait(_ seconds: Double, since replacements: Int) async throws {
+        try await Latency.wait(.seconds(seconds)) { self.replacements == replacements }
+    }
 
     /// The fault for this request, if one is due: the first that fits. Counts the request for all that fit before it.
     func next(method: String, path: String, query: [String: String]) -> StorageFault.Action? {
-        entries.withLock { entries in
-            for index in entries.indices where entries[index].fault.fits(method: method, path: path, query: query) {
-                let fault = entries[index].fault
-                let turn = entries[index].seen - fault.skip
+        state.withLock { state in
+            for index in state.entries.indices
+            where state.entries[index].fault.fits(method: method, path: path, query: query) {
+                let fault = state.entries[index].fault
+                let turn = state.entries[index].seen - fault.skip
                 guard turn < fault.times else { continue }
-                entries[index].seen += 1
+                state.entries[index].seen += 1
                 if turn >= 0 { return fault.action }
             }
             return nil

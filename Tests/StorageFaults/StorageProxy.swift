@@ -71,7 +71,7 @@ public final class StorageProxy: Sendable {
     /// Connections of clients open now.
     public var openConnections: Int { server.openConnections }
 
-    /// Replaces the faults still to come; the first that fits a request is played.
+    /// Replaces the faults still to come; the first that fits a request is played. What stalls or is delayed goes on.
     public func setFaults(_ faults: [StorageFault]) { queue.replace(with: faults) }
 
     /// Adds faults behind those still to come.

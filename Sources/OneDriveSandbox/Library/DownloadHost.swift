@@ -58,6 +58,7 @@ final class DownloadHost: Sendable {
         let item = grant.flatMap { folder.item(named: $0.item) }
         var range = RequestedRange(request["Range"], size: item?.size ?? 0)
         if let item, let condition = request["If-Range"], condition != item.eTag { range = .none }
+        let replacements = faults.replacements
         let fault = faults.next(
             .init(
                 endpoint: .download, method: request.method, item: item.map { ($0.name, $0.id) },
@@ -70,7 +71,7 @@ final class DownloadHost: Sendable {
         try await latency.pass()
         switch fault {
         case .hangUp: return await exchange.reset()
-        case .delay(let seconds): try await Latency.wait(.seconds(seconds))
+        case .delay(let seconds): try await faults.wait(seconds, since: replacements)
         case .status(let status, let retryAfter):
             return try await refuse(exchange, status, "The service refuses for now.", retryAfter: retryAfter)
         case .html(let status): return try await refuse(exchange, status, "Something went wrong.")
@@ -84,10 +85,12 @@ final class DownloadHost: Sendable {
         }
         let answer = DownloadAnswer.make(
             item: item, range: range, supportsRanges: options.supportsRanges, fault: fault)
-        try await send(answer, of: item, on: exchange)
+        try await send(answer, of: item, on: exchange, replacements)
     }
 
-    private func send(_ answer: DownloadAnswer, of item: Item, on exchange: Exchange) async throws {
+    private func send(
+        _ answer: DownloadAnswer, of item: Item, on exchange: Exchange, _ replacements: Int
+    ) async throws {
         try await exchange.send(status: answer.status, headers: answer.headers)
         guard exchange.request.method != "HEAD" else { return try await exchange.finish() }
         let files = NonBlockingFileIO(threadPool: .singleton)
@@ -97,7 +100,7 @@ final class DownloadHost: Sendable {
             while offset < answer.bytes.upperBound {
                 if let pause = stall, pause.at <= offset {
                     stall = nil
-                    try await Latency.wait(.seconds(pause.seconds))
+                    try await faults.wait(pause.seconds, since: replacements)
                 }
                 var end = min(answer.bytes.upperBound, offset + 256 << 10)
                 if let pause = stall, pause.at < end { end = pause.at }
@@ -112,7 +115,7 @@ final class DownloadHost: Sendable {
                 try await exchange.send(bytes)
                 offset = end
             }
-            if let pause = stall { try await Latency.wait(.seconds(pause.seconds)) }
+            if let pause = stall { try await faults.wait(pause.seconds, since: replacements) }
         }
         switch answer.ending {
         case .finish: try await exchange.finish()

@@ -1,3 +1,4 @@
+import LoopbackHTTP
 import Synchronization
 
 /// The faults still to come.
@@ -42,11 +43,20 @@ struct FaultScript {
 
 /// The faults still to come, shared by the sandbox's parts.
 final class FaultQueue: Sendable {
-    private let script: Mutex<FaultScript>
+    private let state: Mutex<(script: FaultScript, replacements: Int)>
 
-    init(_ faults: [Fault] = []) { script = Mutex(FaultScript(faults)) }
+    init(_ faults: [Fault] = []) { state = Mutex((FaultScript(faults), 0)) }
 
-    func replace(with faults: [Fault]) { script.withLock { $0 = FaultScript(faults) } }
-    func append(_ faults: [Fault]) { script.withLock { $0.append(faults) } }
-    func next(_ request: FaultScript.Circumstances) -> Fault.Action? { script.withLock { $0.next(request) } }
+    /// Also ends what waits because of the faults before.
+    func replace(with faults: [Fault]) { state.withLock { $0 = (FaultScript(faults), $0.replacements + 1) } }
+    func append(_ faults: [Fault]) { state.withLock { $0.script.append(faults) } }
+    func next(_ request: FaultScript.Circumstances) -> Fault.Action? { state.withLock { $0.script.next(request) } }
+
+    /// How often the faults were replaced.
+    var replacements: Int { state.withLock { $0.replacements } }
+
+    /// Waits for a fault's time, or until the faults that held when it was taken are replaced.
+    func wait(_ seconds: Double, since replacements: Int) async throws {
+        try await Latency.wait(.seconds(seconds)) { self.replacements == replacements }
+    }
 }

@@ -47,9 +47,10 @@ final class GraphHost: Sendable {
     private func answerToken(_ exchange: Exchange) async throws {
         let request = exchange.request
         let body = String(buffer: try await exchange.receiveAll())
+        let replacements = faults.replacements
         let fault = faults.next(.init(endpoint: .token, method: request.method))
         exchange.note { $0.fault = fault?.name }
-        if try await play(fault, on: exchange) { return }
+        if try await play(fault, replacements, on: exchange) { return }
         var answer: TokenBook.Answer
         switch fault {
         case .tokenError(let code):
@@ -81,6 +82,7 @@ final class GraphHost: Sendable {
         let request = exchange.request
         let route = GraphRoute(path: request.path)
         let item = route.flatMap(item(of:))
+        let replacements = faults.replacements
         let fault = route.flatMap {
             faults.next(
                 .init(
@@ -90,7 +92,7 @@ final class GraphHost: Sendable {
             $0.subject = item?.name
             $0.fault = fault?.name
         }
-        if try await play(fault, on: exchange) { return }
+        if try await play(fault, replacements, on: exchange) { return }
         if case .status(let status, let retryAfter) = fault {
             let code = Self.errorCode(for: status)
             return try await refuse(exchange, status, code, "The sandbox was told to refuse.", retryAfter: retryAfter)
@@ -195,12 +197,14 @@ final class GraphHost: Sendable {
     // MARK: Answers
 
     /// Plays the faults that every endpoint knows; tells whether that was the answer.
-    private func play(_ fault: Fault.Action?, on exchange: Exchange) async throws -> Bool {
+    private func play(
+        _ fault: Fault.Action?, _ replacements: Int, on exchange: Exchange
+    ) async throws -> Bool {
         switch fault {
         case .hangUp, .reset: await exchange.reset()
         case .close: await exchange.close()
         case .delay(let seconds), .stall(_, let seconds):
-            try await Latency.wait(.seconds(seconds))
+            try await faults.wait(seconds, since: replacements)
             return false
         case .html(let status):
             try await exchange.answer(

@@ -20,4 +20,10 @@ public final class Latency: Sendable {
     public static func wait(_ time: Duration) async throws {
         if time > .zero { try await Task.sleep(for: time, tolerance: .zero) }
     }
+
+    /// Waits so long at most: what is held is let go soon after `isHeld` has turned false.
+    public static func wait(_ time: Duration, while isHeld: () -> Bool) async throws {
+        let end = ContinuousClock.now + time
+        while isHeld(), .now < end { try await wait(min(.milliseconds(20), end - .now)) }
+    }
 }
