@@ -50,6 +50,8 @@ struct DirectoryStore: ObjectStore {
 
     func delete(key: String, isCancelled: @escaping @Sendable () -> Bool) throws {
         let path = try path(of: key)
+        // A video that failed leaves its folder, also where it has come to nothing.
+        defer { EmptyFolder.remove((path as NSString).deletingLastPathComponent) }
         guard FileManager.default.fileExists(atPath: path) else { return }
         do {
             try FileManager.default.removeItem(atPath: path)
@@ -75,7 +77,6 @@ struct DirectoryStore: ObjectStore {
             throw Failure(.storageUnavailable, "\(folder) doesn't keep what is written; check the file system")
         }
         try delete(key: key, isCancelled: isCancelled)
-        try? FileManager.default.removeItem(atPath: "\(folder)/reelway-probe")
         return StoreProbe(isPubliclyReadable: true, publicURL: publicURL(key: key))
     }
 
