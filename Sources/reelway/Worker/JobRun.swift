@@ -100,7 +100,7 @@ struct JobRun: Sendable {
                 try await store.complete(job, url: outcome.url, report: outcome.report)
             }
             guard isOurs == true else {
-                logger.warning("the video was taken away at its end")
+                logger.warning("the video was taken away")
                 return (.released, .leaseLost)
             }
             logger.info(
@@ -120,13 +120,18 @@ struct JobRun: Sendable {
             let end = await persist(logger) {
                 try await store.fail(job, failure.code, failure.message, retryAfter: failure.retryAfter)
             }
-            guard case .retried(let seconds)? = end else {
+            switch end {
+            case .retried(let seconds)?:
+                logger.warning(
+                    "video will be tried again", metadata: ["error": "\(failure)", "seconds": "\(Text.short(seconds))"])
+                return (.retried, failure.code)
+            case .lost?:
+                logger.warning("the video was taken away", metadata: ["error": "\(failure)"])
+                return (.released, .leaseLost)
+            case .final?, nil:
                 logger.error("video failed", metadata: ["error": "\(failure)"])
                 return (.failed, failure.code)
             }
-            logger.warning(
-                "video will be tried again", metadata: ["error": "\(failure)", "seconds": "\(Text.short(seconds))"])
-            return (.retried, failure.code)
         }
     }
 

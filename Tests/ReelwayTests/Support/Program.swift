@@ -98,6 +98,22 @@ final class Program: Sendable {
         }
     }
 
+    /// Waits until standard error says this.
+    func says(_ text: String, within seconds: Double = 60) async throws {
+        try await says(anyOf: [text], within: seconds)
+    }
+
+    /// Waits until standard error says one of these.
+    func says(anyOf texts: [String], within seconds: Double = 60) async throws {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while case let said = errors, !texts.contains(where: said.contains) {
+            guard ContinuousClock.now < deadline, isRunning else {
+                throw Fault(description: "\(arguments) doesn't say: \(texts); it said \(said)")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
     /// Waits until standard output says where the program listens.
     func port(within seconds: Double = 20) async throws -> Int {
         let deadline = ContinuousClock.now + .seconds(seconds)

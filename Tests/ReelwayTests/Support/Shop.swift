@@ -1,6 +1,10 @@
 import Foundation
+import Media
+import LoopbackHTTP
 import OneDriveSandbox
 import Postgres
+import StorageFaults
+import Testing
 import Transfer
 
 @testable import reelway
@@ -18,16 +22,20 @@ struct Shop: Sendable {
     private let client: HTTPClient
 
     /// Opens a shop on a database of its own.
-    static func with(_ settings: [String: String] = [:], _ body: (Shop) async throws -> Void) async throws {
-        try await TestDatabase.withStore { test, _ in try await with(settings, on: test, body) }
+    static func with(
+        _ settings: [String: String] = [:], sandbox: SandboxOptions = SandboxOptions(),
+        _ body: (Shop) async throws -> Void
+    ) async throws {
+        try await TestDatabase.withStore { test, _ in try await with(settings, on: test, sandbox: sandbox, body) }
     }
 
     /// The same on a database that is there.
     static func with(
-        _ settings: [String: String] = [:], on test: TestDatabase, _ body: (Shop) async throws -> Void
+        _ settings: [String: String] = [:], on test: TestDatabase, sandbox: SandboxOptions = SandboxOptions(),
+        _ body: (Shop) async throws -> Void
     ) async throws {
         let given = ProcessInfo.processInfo.environment
-        let drive = try await OneDriveSandbox.start(folder: try Clips.folder())
+        let drive = try await OneDriveSandbox.start(folder: try Clips.folder(), options: sandbox)
         // One for all: a bucket costs this store several volumes.
         let s3 = S3Settings(
             endpoint: given["REELWAY_TEST_S3_ENDPOINT"] ?? "", region: "us-east-1",
@@ -63,6 +71,11 @@ struct Shop: Sendable {
     func worker(_ more: [String: String] = [:]) throws -> Program {
         try Program(
             Program.reelway, ["serve", "--role", "worker"], environment: environment.merging(more) { $1 })
+    }
+
+    /// Starts HTTP and a worker in one process.
+    func service(_ more: [String: String] = [:]) throws -> Program {
+        try Program(Program.reelway, ["serve"], environment: environment.merging(more) { $1 })
     }
 
     /// Lists a product's video, which asks for its transcode.
@@ -107,6 +120,39 @@ struct Shop: Sendable {
         }
     }
 
+    /// Waits until nothing is left that the row doesn't name, and checks that there is one object, a conforming MP4 at
+    /// the row's address, and no open upload.
+    func expectOneResult(_ row: Row) async throws {
+        let id: String = row["id"] ?? ""
+        try await sweep()
+        #expect(try await objects(of: id).count == 1)
+        #expect(try await openUploads(of: id) == 0)
+        let folder = try TestFolder()
+        try folder.write("result.mp4", Data(try await fetch(row["social_ready_url"] ?? "")))
+        let inspection = try Inspection(FileSource(path: folder.path + "/result.mp4"), options: .init())
+        #expect(inspection.conformance?.ready == true)
+    }
+
+    /// Waits until the workers have removed all that is left.
+    func sweep() async throws {
+        let store = JobStore(test.database)
+        try await until("nothing is left") { try await store.leftovers().isEmpty }
+    }
+
+    /// Waits until a proxy has passed on all that it held.
+    func settle(_ proxy: StorageProxy) async throws {
+        try await until("nothing is under way") { proxy.requests.allSatisfy { $0.outcome != .open } }
+    }
+
+    /// Waits until something is so.
+    func until(_ what: String, within seconds: Double = 60, _ condition: () async throws -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while try await !condition() {
+            guard ContinuousClock.now < deadline else { throw Program.Fault(description: "it isn't so: \(what)") }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
     /// Fetches what anyone can see at an address.
     func fetch(_ url: String) async throws -> [UInt8] {
         var request = HTTPRequest("GET", url)
@@ -121,6 +167,8 @@ enum Clips {
     static let small = "treadmill-portrait-60fps.mp4"
     /// A conforming clip of about 15 MB: a multipart upload.
     static let large = "large.mp4"
+    /// A small clip, its index first, that has to be encoded.
+    static let foreign = "foreign.mp4"
 
     private static let made = Result { () throws -> TestFolder in
         let folder = try TestFolder()
@@ -128,20 +176,27 @@ enum Clips {
             .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("fixtures/camera")
         try FileManager.default.copyItem(
             at: camera.appendingPathComponent(small), to: URL(fileURLWithPath: folder.path + "/" + small))
+        try make(
+            "testsrc2=size=1280x720:rate=30:duration=10,noise=alls=60:allf=t,format=yuv420p",
+            [
+                "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "12M", "-maxrate", "12M", "-bufsize", "6M", "-g",
+                "30",
+            ], folder.path + "/" + large)
+        try make(
+            "testsrc2=size=640x360:rate=30:duration=6", ["-c:v", "mpeg4", "-b:v", "3M"], folder.path + "/" + foreign)
+        return folder
+    }
+
+    private static func make(_ picture: String, _ codec: [String], _ path: String) throws {
         let ffmpeg = Process()
         ffmpeg.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         ffmpeg.arguments =
-            ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi"]
-            + ["-i", "testsrc2=size=1280x720:rate=30:duration=10,noise=alls=60:allf=t,format=yuv420p"]
-            + [
-                "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "12M", "-maxrate", "12M", "-bufsize", "6M", "-g",
-                "30",
-            ]
+            ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", picture] + codec
             + ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
-            + ["-movflags", "+faststart", folder.path + "/" + large]
+            + ["-movflags", "+faststart", path]
         try ffmpeg.run()
         ffmpeg.waitUntilExit()
-        return folder
+        guard ffmpeg.terminationStatus == 0 else { throw Program.Fault(description: "ffmpeg made no \(path)") }
     }
 
     static func folder() throws -> String { try made.get().path }
