@@ -1,5 +1,5 @@
 # Reelway's tasks. `make demo` and `make test` need nothing but Debian 12 and Swift 6.2 or newer: what is missing is installed.
-.PHONY: help demo test build release lint format fixtures packages services leaks fuzz bench sanitize sanitize-address sanitize-thread clean
+.PHONY: help demo test build release lint format fixtures packages services leaks fuzz bench bench-programs sanitize sanitize-address sanitize-thread clean
 
 PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
 	libcurl4-openssl-dev libpq-dev postgresql postgresql-client pgbouncer ffmpeg curl python3 python3-pip
@@ -8,6 +8,9 @@ SERVICES = seaweedfs tus postgres pgbouncer
 SEED = 1
 FILTER = .
 COUNT = 5000
+PART = engine pareto
+BENCH =
+BENCH_RUN = benchmarks/.build/release/bench
 DEMO = fixtures/camera/treadmill-portrait-60fps.mp4
 
 help: ## list the tasks
@@ -56,10 +59,14 @@ fuzz: packages fixtures ## transcode COUNT clips damaged at random (SEED); none 
 	swift build -c release --product fuzz
 	.build/release/fuzz fixtures/clips $(SEED) $(COUNT) 2>out/fuzz.log || { tail -2 out/fuzz.log; exit 1; }
 
+bench: bench-programs ## measure beside ffmpeg and beside a script (an hour); PART="engine pareto" for some, BENCH=--quick for a look
+	@set -e; for part in $(PART); do $(BENCH_RUN) $$part $(BENCH); done
+	$(BENCH_RUN) table
 
-bench: packages release ## time the engine against ffmpeg 5.1 and the newest ffmpeg program (minutes)
-	@test -d .tools/python/imageio_ffmpeg || python3 -m pip install --quiet --target .tools/python imageio-ffmpeg
-	python3 benchmarks/engine.py --json benchmarks/engine.json
+bench-programs: packages release services .tools/imageio-ffmpeg
+	swift build -c release --product onedrive-sandbox
+	swift build -c release --product storage-proxy
+	swift build -c release --package-path benchmarks
 
 sanitize: sanitize-address sanitize-thread ## run the tests under both sanitizers, suite by suite; FILTER=MediaTests.Copy for some
 
@@ -75,10 +82,10 @@ sanitize-address sanitize-thread: sanitize-%: packages fixtures
 		else echo "$* $$suite: FAILED, see out/$*-$$suite.log"; failed=1; fi; done; test -z "$$failed"
 
 lint: ## check the format, strictly
-	swift format lint --strict --recursive Sources Tests Package.swift
+	swift format lint --strict --recursive Sources Tests Package.swift benchmarks/Sources benchmarks/Package.swift
 
 format: ## format all sources
-	swift format --in-place --recursive Sources Tests Package.swift
+	swift format --in-place --recursive Sources Tests Package.swift benchmarks/Sources benchmarks/Package.swift
 
 clean: ## remove what was built
-	rm -rf .build .build-* out
+	rm -rf .build .build-* benchmarks/.build out
