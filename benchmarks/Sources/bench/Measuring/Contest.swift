@@ -27,6 +27,12 @@ struct Contest {
         }
     }
 
+    /// Makes the rows of a case: every contender `times` times.
+    func run(times: Int, into result: inout CaseResult) throws {
+        result.rows = try run(times: times)
+        result.inTurn = true
+    }
+
     /// Every contender `times` times. Figures are taken after the last round.
     func run(times: Int) throws -> [Row] {
         var rows = contenders.map { Row(program: $0.name) }

@@ -17,6 +17,8 @@ struct Usage: Codable, Sendable {
     /// Calls of the read family and of the write family, sockets among them only where read and write are used.
     var readCalls: Int64?
     var writeCalls: Int64?
+    /// Bytes that the read family gave, from the page cache too.
+    var readBytes: Int64?
 
     init(wall: Double, account: rusage, traffic: ProcessTraffic) {
         func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
@@ -28,6 +30,7 @@ struct Usage: Codable, Sendable {
         outputBlocks = Int(account.ru_oublock)
         diskBytes = traffic.values["write_bytes"]
         readCalls = traffic.values["syscr"]
+        readBytes = traffic.values["rchar"]
         writeCalls = traffic.values["syscw"]
     }
 

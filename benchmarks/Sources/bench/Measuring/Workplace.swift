@@ -27,6 +27,10 @@ enum Workplace {
             throw BenchError("start it in the repository's folder: make bench")
         }
         guard Files.exists(reelway) else { throw BenchError("build the program first: make release") }
+        // What a bench that was killed has left.
+        for name in Files.names(in: folder) where name.hasPrefix("scratch-") {
+            if !Files.exists("/proc/" + name.dropFirst("scratch-".count)) { Files.remove("\(folder)/\(name)") }
+        }
         try Files.makeFolder(scratchFolder)
         try Files.makeFolder(folder + "/results")
         try Files.makeFolder(results)

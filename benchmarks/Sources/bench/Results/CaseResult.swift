@@ -9,6 +9,8 @@ struct CaseResult: Codable {
     var machine: Machine
     /// Measured with fewer runs or shorter clips than the numbers that are kept.
     var isQuick: Bool
+    /// Whether the rows' runs were made in turn, so that the first row can be set against each other one.
+    var inTurn = false
     var rows: [Row] = []
     var targets: [Target] = []
     var notes: [String] = []

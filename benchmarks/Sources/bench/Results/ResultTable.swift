@@ -13,7 +13,7 @@ enum ResultTable {
             for figure in row.figures where !names.contains(figure.name) { names.append(figure.name) }
         }
         let timed = result.rows.contains { !$0.runs.isEmpty }
-        let paired = timed && result.rows.count > 1 && Set(result.rows.map(\.runs.count)).count == 1
+        let paired = result.inTurn
         var head = timed ? ["", "runs", "wall s", "CPU s", "peak MiB"] : [""]
         if paired { head += ["first's wall", "first's CPU"] }
         head += names
@@ -46,6 +46,7 @@ enum ResultTable {
     }
 
     static func targets(_ cases: [CaseResult]) -> String {
+        guard !cases.allSatisfy(\.targets.isEmpty) else { return "" }
         var text =
             line(["target", "asked for in", "limit", "measured", ""]) + line(["---", "---", "--:", "--:", "---"])
         for target in cases.flatMap(\.targets) {
