@@ -56,7 +56,7 @@ struct NaturalClips {
         guard let part = NaturalClips.parts.first(where: { $0.name == name }) else {
             throw BenchError("there is no clip \(name)")
         }
-        return try make(
+        return try NaturalClips.make(
             "\(name)-4s.mp4",
             [
                 "-ss", "\(part.skipped)", "-i", "\(folder)/\(part.file)", "-vf", "\(part.picture),setsar=1", "-af",
@@ -67,34 +67,31 @@ struct NaturalClips {
 
     /// All clips one after the other, again and again, 1080p30 of 17 Mb/s.
     func mixed(seconds: Int) throws -> String {
-        try loop("mixed-\(seconds)s.mp4", of: try NaturalClips.names.map(clip), seconds: seconds, NaturalClips.phone)
+        try join("mixed-\(seconds)s.mp4", try NaturalClips.names.map(clip), seconds, NaturalClips.phone)
     }
 
     /// Five seconds of foliage again and again: each second costs the same, whatever the length. 1080p30 of 17 Mb/s.
     func even(seconds: Int) throws -> String {
-        let round = try make(
-            "park-5s.mp4",
-            [
-                "-i", "\(folder)/\(NaturalClips.parts[0].file)", "-t", "5", "-r", "30",
-            ] + NaturalClips.phone)
-        return try loop("even-\(seconds)s.mp4", of: [round], seconds: seconds, ["-c", "copy"])
+        let source = ["-i", "\(folder)/\(NaturalClips.parts[0].file)", "-t", "5", "-r", "30", "-an"]
+        let round = try NaturalClips.make("even-round.mp4", source + NaturalClips.phone)
+        return try loop("even-\(seconds)s.mp4", round, seconds)
     }
 
     /// What Reelway copies: no B-frames, one closed group of pictures a second.
-    func conforming(seconds: Int, megabits: Double) throws -> String {
-        let unit = try loop(
-            "conforming-unit-\(megabits).mp4", of: try NaturalClips.names.map(clip), seconds: 16,
-            [
-                "-c:v", "libx264", "-preset", "superfast", "-bf", "0", "-g", "30", "-profile:v", "high",
-                "-b:v", "\(megabits)M", "-maxrate", "\(megabits * 1.2)M", "-bufsize", "\(megabits)M",
-            ] + NaturalClips.bt709 + NaturalClips.sound)
-        return try loop("conforming-\(seconds)s-\(megabits).mp4", of: [unit], seconds: seconds, ["-c", "copy"])
+    func conforming(seconds: Int, megabits: Int) throws -> String {
+        let settings = [
+            "-c:v", "libx264", "-preset", "superfast", "-bf", "0", "-g", "30", "-profile:v", "high", "-an",
+            "-b:v", "\(megabits)M", "-maxrate", "\(megabits + 2)M", "-bufsize", "\(megabits)M",
+        ]
+        let round = try join(
+            "conforming-round-\(megabits).mp4", try NaturalClips.names.map(clip), 16, settings + NaturalClips.bt709)
+        return try loop("conforming-\(seconds)s-\(megabits).mp4", round, seconds)
     }
 
     /// As an iPhone writes it: 4K HEVC of 10 bits, HLG, BT.2020.
     func hlg(seconds: Int) throws -> String {
         let color = "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
-        return try make(
+        return try NaturalClips.make(
             "hlg-4k-\(seconds)s.mp4",
             [
                 "-i", try mixed(seconds: 16), "-t", "\(seconds)",
@@ -108,21 +105,44 @@ struct NaturalClips {
 
     /// What has to be encoded and costs little to make and to decode: MPEG-4 part 2.
     func foreign(seconds: Int) throws -> String {
-        try make(
+        try NaturalClips.make(
             "mpeg4-\(seconds)s.mp4",
             [
                 "-i", try mixed(seconds: 16), "-t", "\(seconds)", "-c:v", "mpeg4", "-q:v", "3", "-c:a", "copy",
             ])
     }
 
-    private func loop(_ name: String, of files: [String], seconds: Int, _ encoding: [String]) throws -> String {
-        let list = Workplace.scratch("\(name).txt")
-        let length = try files.map(NaturalClips.duration).reduce(0, +)
-        let rounds = Int((Double(seconds) / length).rounded(.up))
-        let lines = (0..<max(1, rounds)).flatMap { _ in files.map { "file '\($0)'\n" } }
-        try Files.write(lines.joined(), to: list)
+    /// Files in a row, encoded anew. The clips' sound ends a little after their picture: times are counted, not taken over.
+    private func join(_ name: String, _ files: [String], _ seconds: Int, _ encoding: [String]) throws -> String {
+        let list = try NaturalClips.list(files, seconds)
         defer { Files.remove(list) }
-        return try make(name, ["-f", "concat", "-safe", "0", "-i", list, "-t", "\(seconds)"] + encoding)
+        return try NaturalClips.make(
+            name,
+            ["-f", "concat", "-safe", "0", "-i", list, "-vf", "setpts=N/30/TB", "-af", "asetpts=N/SR/TB", "-r", "30"]
+                + ["-t", "\(seconds)"] + encoding)
+    }
+
+    /// One file's picture again and again, copied, under sound in one piece: packets of several encoders in a row aren't
+    /// evenly spaced.
+    private func loop(_ name: String, _ round: String, _ seconds: Int) throws -> String {
+        let pictures = try NaturalClips.list([round], seconds)
+        let sounds = try NaturalClips.list([try clip("park")], seconds)
+        defer { for list in [pictures, sounds] { Files.remove(list) } }
+        return try NaturalClips.make(
+            name,
+            [pictures, sounds].flatMap { ["-f", "concat", "-safe", "0", "-i", $0] }
+                + ["-map", "0:v", "-map", "1:a", "-c:v", "copy", "-af", "asetpts=N/SR/TB", "-t", "\(seconds)"]
+                + NaturalClips.sound)
+    }
+
+    /// A list for ffmpeg: the files in turn until they are long enough.
+    private static func list(_ files: [String], _ seconds: Int) throws -> String {
+        let path = Workplace.scratch("list-\(UniqueNumber.next()).txt")
+        let length = try files.map(duration).reduce(0, +)
+        let rounds = max(1, Int((Double(seconds) / length).rounded(.up)))
+        let lines = (0..<rounds).flatMap { _ in files.map { "file '\($0)'\n" } }
+        try Files.write(lines.joined(), to: path)
+        return path
     }
 
     private static func duration(_ path: String) throws -> Double {
@@ -136,10 +156,6 @@ struct NaturalClips {
     }
 
     /// Makes a file once.
-    private func make(_ name: String, _ arguments: [String]) throws -> String {
-        try NaturalClips.make(name, arguments)
-    }
-
     static func make(_ name: String, _ arguments: [String]) throws -> String {
         let path = "\(Workplace.folder)/\(name)"
         if Files.exists(path) { return path }
