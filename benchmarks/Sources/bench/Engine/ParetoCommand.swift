@@ -35,7 +35,7 @@ struct ParetoCommand: ParsableCommand {
             for (index, source) in sources.enumerated() {
                 var best: Usage?
                 // The fastest of the runs: what disturbs only adds.
-                for _ in 0..<(options.runs ?? (options.quick ? 1 : 2)) {
+                for _ in 0..<(options.runs ?? 1) {
                     let usage = try ParetoSettings.command(setting, source, path).run()
                     if usage.cpu < best?.cpu ?? .infinity { best = usage }
                 }

@@ -73,6 +73,13 @@ struct Row: Codable {
 struct Figure: Codable {
     var name: String
     var value: Double
+
+    /// Measures of quality differ in digits that other numbers don't need.
+    var text: String {
+        name.hasPrefix("SSIM")
+            ? Numbers.fixed(value, 4)
+            : name.hasPrefix("VMAF") || name.hasPrefix("PSNR") ? Numbers.fixed(value, 2) : Numbers.short(value)
+    }
 }
 
 /// What a case must reach.

@@ -37,7 +37,7 @@ enum ResultTable {
                 cells += row.program == result.rows[0].program ? ["", ""] : ratios.map { Numbers.fixed($0, 3) + " ×" }
             }
             cells += names.map { name in
-                row.figures.first { $0.name == name }.map { Numbers.short($0.value) } ?? ""
+                row.figures.first { $0.name == name }.map(\.text) ?? ""
             }
             text += line(cells)
         }

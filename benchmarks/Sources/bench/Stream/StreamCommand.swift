@@ -71,6 +71,11 @@ enum StreamCases {
         var contest = Contest()
         contest.add("Reelway, streamed", own) { [] }
         contest.add("script: curl, ffmpeg 5.1, curl", shell(script.whole))
+        for (preset, crf) in [("medium", 23), ("veryfast", 20)] {
+            let name = "encode-\(preset)"
+            let other = try Script(drive, source, Programs.x264(preset: preset, crf: crf), link, name)
+            contest.add("script, \(preset) crf \(crf)", shell(other.whole))
+        }
         contest.add("download alone", shell(script.download))
         contest.add("Reelway, file to file", file)
         contest.add("upload alone", shell(script.upload))
