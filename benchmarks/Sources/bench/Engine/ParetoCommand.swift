@@ -65,7 +65,7 @@ struct ParetoCommand: ParsableCommand {
             result.rows[index].program = "**\(result.rows[index].program)**"
         }
         result.notes.append(
-            "CPU without decoding. No row that takes less CPU than a bold one has both its VMAF mean and its size or less."
+            "CPU without decoding. No row that takes less CPU than a bold one is as good by VMAF (mean) at no larger size."
         )
     }
 
