@@ -67,6 +67,14 @@ enum Shell {
             errors: String(decoding: try Data(contentsOf: URL(fileURLWithPath: err)), as: UTF8.self), seconds: seconds)
     }
 
+    /// Whether a process has a handler of its own for a signal.
+    static func catches(_ signal: Int32, _ process: Int32) -> Bool {
+        let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+        let line = status?.split(separator: "\n").first { $0.hasPrefix("SigCgt:") }
+        let mask = line.flatMap { UInt64($0.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) } ?? 0
+        return mask & (1 << UInt64(signal - 1)) != 0
+    }
+
     /// Runs a program that must succeed.
     static func succeed(_ program: String, _ arguments: [String], limit: Double = 60) throws -> Data {
         let result = try run(program, arguments, limit: limit)
