@@ -1,5 +1,13 @@
 internal import CFFmpeg
 
+/// How many threads a codec gets where nobody says.
+enum CodecThreads {
+    /// One for each core. libavcodec's own choice is one more and x264's one and a half times as many, whose pictures
+    /// in flight cost memory and cache: here decoder and encoder run side by side, so that no core is left idle.
+    /// libavcodec advises against more than 16.
+    static var ownChoice: Int { min(Int(av_cpu_count()), 16) }
+}
+
 /// Turns packets of one stream into frames.
 ///
 /// Feeding always drains, so libav's "try again" can't be met. Damage doesn't stop it: what the codec conceals is
@@ -34,7 +42,7 @@ final class Decoder {
             throw MediaError(.sourceCorrupt, "the parameters of the \(stream.codecName) stream are damaged")
         }
         context.pointee.pkt_timebase = stream.pointer.pointee.time_base
-        context.pointee.thread_count = Int32(clamping: threads ?? 0)
+        context.pointee.thread_count = Int32(clamping: threads ?? CodecThreads.ownChoice)
         if onlyChecks {
             context.pointee.skip_loop_filter = AVDISCARD_ALL
             context.pointee.skip_idct = AVDISCARD_ALL
@@ -62,6 +70,8 @@ final class Decoder {
     func finish(_ body: (Frame) throws -> Void) throws {
         avcodec_send_packet(context, nil)
         try drain(body)
+        // Its pictures make room for the index and the head, so that the end isn't where the memory peaks.
+        avcodec_free_context(&context)
     }
 
     private func drain(_ body: (Frame) throws -> Void) throws {

@@ -21,7 +21,7 @@ public struct Transcode {
         public var preset: String?
         /// x264's constant rate factor instead of the planned one.
         public var crf: Double?
-        /// Threads for decoder and encoder each; `nil`: their own choice.
+        /// Threads for decoder and encoder each; `nil`: one for each core.
         public var threads: Int?
         /// Whether the report gets the result's SHA-256, which costs reading a finished file once.
         public var hashesOutput = false

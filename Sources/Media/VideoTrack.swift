@@ -3,15 +3,13 @@ internal import CFFmpeg
 /// The picture's way through a transcode: packets of the source in, packets of the output out.
 ///
 /// ```
-/// copy    Packet ─▶ PictureCopy ──────────────────────────────────────────────────────────▶ ready
-/// encode  Packet ─▶ Decoder ─▶ (deinterlace) ─▶ Timeline ─▶ FramePacer ─▶ PictureConverter ─▶ VideoEncoder ─▶ ready
+/// copy    Packet ─▶ PictureCopy ───────────────────────────────────────────────────────────▶ ready
+/// encode  Packet ─▶ Decoder ─▶ (deinterlace) ─▶ Timeline ─▶ FramePacer ─▶ PictureConverter ─▶ EncoderThread ─▶ ready
 /// ```
 ///
 /// Pictures are chosen before they are converted: what the constant rate leaves out costs no scaling, what it
 /// repeats is converted once.
 final class VideoTrack {
-    /// Packets for the muxer since the caller last took them.
-    private(set) var ready: [Packet] = []
     /// Index of the output's stream.
     let streamIndex: Int
 
@@ -19,6 +17,8 @@ final class VideoTrack {
     private let plan: Plan
     private let isCancelled: () -> Bool
     private var mode: Mode
+    /// Copied packets since the caller last took them.
+    private var copies: [Packet] = []
     /// When the last picture ends, in seconds of the finished video.
     private(set) var end = 0.0
     /// Set once nothing further of the source is shown.
@@ -60,9 +60,9 @@ final class VideoTrack {
             mode = .copy(copy)
             streamIndex = copy.streamIndex
         case .encode(let settings, let target):
-            let encoding = try Encoding(settings, target, plan, stream, threads: threads)
-            mode = .encode(encoding)
-            streamIndex = try encoding.encoder.addStream(to: muxer)
+            let encoder = try VideoEncoder(settings, threads: threads)
+            streamIndex = try encoder.addStream(to: muxer)
+            mode = .encode(try Encoding(encoder, settings, target, plan, stream, threads: threads))
         }
     }
 
@@ -72,7 +72,7 @@ final class VideoTrack {
         case .copy(let copy):
             try copy.feed(packet)
             end = copy.end
-            ready.append(packet)
+            copies.append(packet)
         case .encode(let encoding):
             try encoding.decoder.decode(packet) { try show($0, encoding) }
         }
@@ -95,7 +95,7 @@ final class VideoTrack {
         end = max(end, soundEnd ?? 0)
         try encoding.pacer.finish(at: end) { try encode($0, $1, encoding) }
         end = Double(encoding.pacer.ticks) / encoding.rate
-        try encoding.encoder.finish { ready.append($0) }
+        try encoding.encoder.finish()
     }
 
     /// When the last decoded picture ended, before anything was held longer.
@@ -103,8 +103,9 @@ final class VideoTrack {
 
     /// Hands over what is ready.
     func takeReady() -> [Packet] {
-        defer { ready = [] }
-        return ready
+        if case .encode(let encoding) = mode { return encoding.encoder.takeReady() }
+        defer { copies = [] }
+        return copies
     }
 
     private func show(_ frame: Frame, _ encoding: Encoding) throws {
@@ -146,7 +147,7 @@ final class VideoTrack {
             // One picture can stand for a long time: asking now and then is not enough.
             if isCancelled() { throw MediaError.cancelled }
             // The encoder may still read an earlier use of the same planes: each tick gets a frame of its own.
-            try encoding.encoder.encode(try picture.reference(), tick: tick) { ready.append($0) }
+            try encoding.encoder.encode(try picture.reference(), tick: tick)
         }
     }
 }
@@ -154,7 +155,7 @@ final class VideoTrack {
 /// The parts that decode and encode a picture.
 private final class Encoding {
     let decoder: Decoder
-    let encoder: VideoEncoder
+    let encoder: EncoderThread
     let converter: PictureConverter
     let rate: Double
     var pacer: FramePacer
@@ -164,11 +165,11 @@ private final class Encoding {
     var hasShown = false
 
     init(
-        _ settings: VideoEncoder.Settings, _ target: PictureConverter.Target, _ plan: Plan, _ stream: Stream,
-        threads: Int?
+        _ encoder: VideoEncoder, _ settings: VideoEncoder.Settings, _ target: PictureConverter.Target, _ plan: Plan,
+        _ stream: Stream, threads: Int?
     ) throws {
         decoder = try Decoder(stream, threads: threads)
-        encoder = try VideoEncoder(settings, threads: threads)
+        self.encoder = EncoderThread(encoder)
         converter = PictureConverter(target, threads: threads)
         rate = settings.frameRate.value
         pacer = FramePacer(rate: rate)
