@@ -1,4 +1,5 @@
 internal import CFFmpeg
+internal import Glibc
 
 /// One H.264 picture as a container stores it: NAL units behind their lengths (MP4, Matroska, FLV) or behind start
 /// codes (MPEG-TS, AVI). ITU-T H.264, 7.4.1 and annex B; ISO/IEC 14496-15, 5.3.
@@ -90,13 +91,13 @@ struct CodedPicture {
 
     /// Whether 00 00 is never followed by 0, 1 or 2, as an encoder's escapes see to it.
     private static func isEscaped(_ unit: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
-        let bytes = UnsafeBufferPointer(rebasing: unit)
-        var index = 2
-        while index < bytes.count {
-            let byte = bytes[index]
-            if byte <= 2, bytes[index - 1] == 0, bytes[index - 2] == 0 { return false }
-            // Behind a byte that is no zero the pattern can end three bytes later at the earliest.
-            index += byte == 0 ? 1 : 3
+        let bytes = UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: unit))
+        guard let start = bytes.baseAddress else { return true }
+        var index = 0
+        while let zero = memchr(start + index, 0, bytes.count - index) {
+            index = UnsafeRawPointer(zero) - start
+            if index + 2 < bytes.count, bytes[index + 1] == 0, bytes[index + 2] <= 2 { return false }
+            index += 1
         }
         return true
     }
