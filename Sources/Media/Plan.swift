@@ -33,7 +33,7 @@ struct Plan: Sendable {
         try Plan.checkDuration(info, profile)
         let begun = CopyRules.beginningWithPicture(info)
         let against = options.forceEncode ? ["encoding was asked for"] : CopyRules.video(begun, profile)
-        let settings = Plan.settings(info, profile, options)
+        let (settings, encoderReason) = Plan.settings(info, profile, options)
         if against.isEmpty, let coded = info.video.samples {
             let addsTags = !coded.sets.sequence.statesBT709
             video = .copy(addsColorTags: addsTags)
@@ -42,7 +42,7 @@ struct Plan: Sendable {
             source.video.end = coded.length
         } else {
             video = .encode(settings, Plan.target(info, settings))
-            videoReasons = against
+            videoReasons = against + [encoderReason]
             source = FrameGrid.align(info, rate: settings.frameRate.value)
             source.video.end = source.video.shownEnd ?? source.video.end
         }
@@ -108,16 +108,18 @@ struct Plan: Sendable {
 
     private static func settings(
         _ info: MediaInfo, _ profile: Profile, _ options: Transcode.Options
-    ) -> VideoEncoder.Settings {
+    ) -> (VideoEncoder.Settings, reason: String) {
         let (rate, _) = FrameRate.choose(times: info.video.times, declared: info.video.declaredRate)
         let size = outputSize(info.displaySize, profile)
-        return VideoEncoder.Settings(
-            width: size.width, height: size.height, frameRate: rate, preset: options.preset ?? "veryfast",
-            crf: options.crf ?? 20,
-            maximumBitrate: bitrateCeiling(
-                seconds: info.duration ?? profile.maximumSeconds, hasAudio: info.audio != nil, profile),
+        let limit = bitrateCeiling(
+            seconds: info.duration ?? profile.maximumSeconds, hasAudio: info.audio != nil, profile)
+        let pixelRate = Double(size.width * size.height) * rate.value
+        let (choice, reason) = EncoderChoice.choose(limit: limit, pixelRate: pixelRate, options)
+        let settings = VideoEncoder.Settings(
+            width: size.width, height: size.height, frameRate: rate, choice: choice, maximumBitrate: limit,
             bufferSeconds: bufferSeconds, keyFrameInterval: max(1, Int(rate.value * profile.keyFrameSeconds)),
             bFrames: 0)
+        return (settings, reason)
     }
 
     /// Length of x264's rate buffer in seconds.

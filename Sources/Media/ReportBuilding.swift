@@ -26,8 +26,8 @@ extension Report {
         var video = VideoPlanSummary(action: plan.copiesVideo ? "copy" : "encode", reasons: plan.videoReasons)
         if case .encode(let settings, _) = plan.video {
             video.encoder = "libx264"
-            video.preset = settings.preset
-            video.crf = settings.crf
+            video.preset = settings.choice.preset
+            video.crf = settings.choice.crf
             video.maxBitrate = settings.maximumBitrate
         }
         let action: String =

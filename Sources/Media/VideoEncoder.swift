@@ -9,10 +9,8 @@ final class VideoEncoder {
         var height: Int
         /// Frames per second; one tick of a frame's time is one frame.
         var frameRate: Rational
-        /// x264's preset.
-        var preset: String
-        /// x264's constant rate factor: quality, lower is better.
-        var crf: Double
+        /// x264's preset, rate factor and what departs from the preset.
+        var choice: EncoderChoice
         /// Highest bits per second over any `bufferSeconds`.
         var maximumBitrate: Int
         /// Length of the rate buffer (VBV) in seconds.
@@ -26,7 +24,7 @@ final class VideoEncoder {
     private var context: UnsafeMutablePointer<AVCodecContext>?
     let timeBase: Rational
 
-    /// - Parameter threads: how many threads x264 may use; `nil`: its own choice.
+    /// - Parameter threads: how many threads x264 may use; `nil`: one for each core.
     init(_ settings: Settings, threads: Int?) throws {
         timeBase = settings.frameRate.inverse
         guard let codec = avcodec_find_encoder_by_name("libx264") else {
@@ -50,12 +48,20 @@ final class VideoEncoder {
         context.pointee.rc_max_rate = Int64(settings.maximumBitrate)
         context.pointee.rc_buffer_size = Int32(clamping: Int(Double(settings.maximumBitrate) * settings.bufferSeconds))
         context.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER | Int32(bitPattern: AV_CODEC_FLAG_CLOSED_GOP)
-        context.pointee.thread_count = Int32(clamping: threads ?? 0)
-        guard av_opt_set(context.pointee.priv_data, "preset", settings.preset, 0) >= 0,
-            av_opt_set_double(context.pointee.priv_data, "crf", settings.crf, 0) >= 0,
+        context.pointee.thread_count = Int32(clamping: threads ?? CodecThreads.ownChoice)
+        let choice = settings.choice
+        guard av_opt_set(context.pointee.priv_data, "preset", choice.preset, 0) >= 0,
+            av_opt_set_double(context.pointee.priv_data, "crf", choice.crf, 0) >= 0,
             // What makes a stream High: ultrafast leaves it out and would be Baseline.
             av_opt_set_int(context.pointee.priv_data, "8x8dct", 1, 0) >= 0
-        else { throw MediaError(.usage, "libx264 has no preset \(settings.preset) or no CRF \(settings.crf)") }
+        else { throw MediaError(.usage, "libx264 has no preset \(choice.preset) or no CRF \(choice.crf)") }
+        if let lookahead = choice.lookahead {
+            av_opt_set_int(context.pointee.priv_data, "rc-lookahead", Int64(lookahead), 0)
+            av_opt_set_int(context.pointee.priv_data, "mbtree", 1, 0)
+        }
+        if let strength = choice.adaptiveQuantisation {
+            av_opt_set_double(context.pointee.priv_data, "aq-strength", strength, 0)
+        }
         let opened = avcodec_open2(context, codec, nil)
         guard opened >= 0 else {
             throw MediaError(.usage, "libx264 refuses its settings: \(LibavLog.describe(opened))")

@@ -127,10 +127,34 @@ struct PlanTests {
         }
     }
 
+    private static let lengths: [(seconds: Double, rate: Double, preset: String)] = [
+        (3, 30, "superfast"), (60, 30, "superfast"), (230, 30, "superfast"), (270, 30, "veryfast"),
+        (900, 30, "veryfast"), (60, 60, "superfast"), (180, 60, "veryfast"),
+    ]
+
+    @Test("The encoder is quick where bits are plentiful and thorough where the size limit binds")
+    func encoder() throws {
+        for (seconds, rate, preset) in Self.lengths {
+            let choice = try Self.settings(Self.info(seconds: seconds, rate: rate)).choice
+            #expect(choice.preset == preset, "\(seconds) s at \(rate)")
+        }
+    }
+
+    @Test("What the user asks of the encoder is what x264 gets")
+    func askedFor() throws {
+        var options = Transcode.Options()
+        options.preset = "medium"
+        options.crf = 23
+        let plan = try Plan(Self.info(), .reels, options)
+        guard case .encode(let settings, _) = plan.video else { throw MediaError(.internal, "copied") }
+        #expect(settings.choice == EncoderChoice(preset: "medium", crf: 23))
+        #expect(plan.videoReasons.last == "medium at CRF 23.0: asked for")
+    }
+
     @Test("Every choice has a reason")
     func reasons() throws {
         let plan = try Plan(Self.info(), .reels, Transcode.Options())
-        #expect(plan.videoReasons == ["hevc is not H.264"])
+        #expect(plan.videoReasons == ["hevc is not H.264", "superfast at CRF 21.5: 24.1 Mb/s leave room"])
         #expect(plan.audioReasons == ["opus is not AAC"])
     }
 }
