@@ -55,10 +55,6 @@ final class VideoEncoder {
             // What makes a stream High: ultrafast leaves it out and would be Baseline.
             av_opt_set_int(context.pointee.priv_data, "8x8dct", 1, 0) >= 0
         else { throw MediaError(.usage, "libx264 has no preset \(choice.preset) or no CRF \(choice.crf)") }
-        if let lookahead = choice.lookahead {
-            av_opt_set_int(context.pointee.priv_data, "rc-lookahead", Int64(lookahead), 0)
-            av_opt_set_int(context.pointee.priv_data, "mbtree", 1, 0)
-        }
         if let strength = choice.adaptiveQuantisation {
             av_opt_set_double(context.pointee.priv_data, "aq-strength", strength, 0)
         }

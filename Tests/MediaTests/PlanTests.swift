@@ -154,7 +154,7 @@ struct PlanTests {
     @Test("Every choice has a reason")
     func reasons() throws {
         let plan = try Plan(Self.info(), .reels, Transcode.Options())
-        #expect(plan.videoReasons == ["hevc is not H.264", "superfast at CRF 21.5: 24.1 Mb/s leave room"])
+        #expect(plan.videoReasons == ["hevc is not H.264", "superfast at CRF 22.8: 24.1 Mb/s leave room"])
         #expect(plan.audioReasons == ["opus is not AAC"])
     }
 }
