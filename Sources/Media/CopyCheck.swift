@@ -4,8 +4,11 @@
 /// long as the work stays within a fixed budget: a short or small clip from first to last, a long one at its key frames,
 /// the longest at some of them. Damage that hits one picture here and there can pass, and the copy is as good as its
 /// source then. Damage that hits many is found.
+///
+/// The decoder works beside the copy, which is over as soon as it.
 final class CopyCheck {
     private let decoder: Decoder
+    private let thread: CodecThread<Packet>
     private let macroblocks: Int
     /// Work for one group, and how many groups lie between two that are looked into.
     private let groupBudget: Int
@@ -21,7 +24,14 @@ final class CopyCheck {
     private static let macroblockBytes = (key: 40, other: 4)
 
     init(_ stream: Stream, _ coded: MediaInfo.CodedVideo) throws {
-        decoder = try Decoder(stream, threads: 1, onlyChecks: true)
+        let decoder = try Decoder(stream, threads: 1, onlyChecks: true)
+        self.decoder = decoder
+        // The budget bounds what can wait in bytes.
+        thread = CodecThread(named: "copy check", limit: 64) { packet in
+            try decoder.decode(packet) { _ in }
+        } end: {
+            try decoder.finish { _ in }
+        }
         let macroblocks = coded.sets.sequence.codedWidth * coded.sets.sequence.codedHeight / 256
         self.macroblocks = macroblocks
         let keys = coded.table.syncSamples ?? Array(0..<coded.table.count)
@@ -43,11 +53,11 @@ final class CopyCheck {
         isDecoding = isDecoding && (isKey || spent + work <= groupBudget)
         guard isDecoding else { return }
         spent += work
-        try decoder.decode(packet) { _ in }
+        try thread.put(try packet.reference())
     }
 
     /// Takes out what the decoder still holds; `damage` is final then.
-    func finish() throws { try decoder.finish { _ in } }
+    func finish() throws { try thread.finish() }
 
     /// Pictures decoded, and those with damage.
     var damage: (packets: Int, damaged: Int) { (decoder.packets, decoder.damaged) }

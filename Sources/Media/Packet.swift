@@ -20,6 +20,13 @@ final class Packet {
         av_packet_free(&owned)
     }
 
+    /// The same bytes under a new packet, whose times can be changed freely.
+    func reference() throws -> Packet {
+        let copy = try Packet(timeBase: timeBase)
+        guard av_packet_ref(copy.pointer, pointer) >= 0 else { throw MediaError.outOfMemory }
+        return copy
+    }
+
     var streamIndex: Int { Int(pointer.pointee.stream_index) }
     var size: Int { Int(pointer.pointee.size) }
     var isKey: Bool { pointer.pointee.flags & AV_PKT_FLAG_KEY != 0 }
