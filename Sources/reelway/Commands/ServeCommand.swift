@@ -48,7 +48,7 @@ struct ServeCommand: AsyncParsableCommand {
                 "REELWAY_CONCURRENCY": concurrency.map(String.init),
                 "REELWAY_THREADS": threads.map(String.init),
             ].compactMapValues { $0 },
-            needsDatabase: true)
+            needsDatabase: true, keepsVideos: role != .http)
         LoggingSystem.bootstrap { LogLine(label: $0, settings: settings.log) }
         let logger = settings.log.logger("reelway")
         let database = try settings.openDatabase(connections: 4)
