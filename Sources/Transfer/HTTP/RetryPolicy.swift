@@ -14,6 +14,14 @@ public struct RetryPolicy: Sendable {
     /// The defaults.
     public init() {}
 
+    /// For a caller that takes longer silence for a hang: the last failure, or the wait that a service asks for, is told
+    /// before that many seconds are over, so that the caller can wait elsewhere.
+    public init(patienceSeconds: Double) {
+        baseSeconds = min(baseSeconds, patienceSeconds / 20)
+        maximumDelay = min(maximumDelay, patienceSeconds / 4)
+        totalSeconds = min(totalSeconds, patienceSeconds * 0.6)
+    }
+
     /// How a request failed.
     public enum Fault: Sendable, Equatable {
         /// The service answered so, and may have said how long to wait, in seconds.

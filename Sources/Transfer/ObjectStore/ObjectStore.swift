@@ -17,9 +17,14 @@ public protocol ObjectStore: Sendable {
 
     /// Begins an object. Nothing is sent yet. Throws `storage_rejected` for a key that can't name an object.
     ///
-    /// - Parameter onEvent: told of uploads that the store keeps open until they are ended, so that a dead worker's
-    ///   can be found; called on the threads that use the upload, must not block for long.
-    func upload(key: String, onEvent: @escaping @Sendable (UploadEvent) -> Void) throws -> any ObjectUpload
+    /// - Parameters:
+    ///   - isShared: whether others may write the same key. What lies there may then be theirs, even if it is the same
+    ///     byte for byte: an upload that fails doesn't delete it, and leaves that to who knows.
+    ///   - onEvent: told of uploads that the store keeps open until they are ended, so that a dead worker's can be
+    ///     found; called on the threads that use the upload, must not block for long.
+    func upload(
+        key: String, isShared: Bool, onEvent: @escaping @Sendable (UploadEvent) -> Void
+    ) throws -> any ObjectUpload
 
     /// The object under a key, `nil` where there is none.
     func head(key: String, isCancelled: @escaping @Sendable () -> Bool) throws -> StoredObject?
@@ -44,6 +49,15 @@ public protocol ObjectStore: Sendable {
 
     /// Creates, writes, reads and deletes a small object.
     func probe(isCancelled: @escaping @Sendable () -> Bool) throws -> StoreProbe
+}
+
+extension ObjectStore {
+    /// Begins an object that is nobody else's.
+    public func upload(
+        key: String, onEvent: @escaping @Sendable (UploadEvent) -> Void
+    ) throws -> any ObjectUpload {
+        try upload(key: key, isShared: false, onEvent: onEvent)
+    }
 }
 
 /// An object that a store has.
@@ -83,7 +97,8 @@ public protocol ObjectUpload: AnyObject, Sendable {
     /// - Parameter headLength: the head's size in bytes, the same in every call; at least 5 MiB.
     func write(_ bytes: [UInt8], headLength: Int) throws
 
-    /// Takes the head, and returns when the store has the whole object. If it throws, nothing is left in the store.
+    /// Takes the head, and returns when the store has the whole object. If it throws, nothing is left in the store, but what
+    /// may be another's.
     func finish(head: [UInt8]) throws
 
     /// SHA-256 of the stored object in hexadecimal, by fetching it.

@@ -53,12 +53,14 @@ public final class S3Store: ObjectStore {
     }
 
     /// Begins an object.
-    public func upload(key: String, onEvent: @escaping @Sendable (UploadEvent) -> Void) throws -> any ObjectUpload {
+    public func upload(
+        key: String, isShared: Bool, onEvent: @escaping @Sendable (UploadEvent) -> Void
+    ) throws -> any ObjectUpload {
         if let fault = S3Address.fault(inKey: key) {
             throw TransferError(.storageRejected, "the object's key can't be used: \(fault)")
         }
         return S3Upload(
-            key: key, client: objects, settings: settings,
+            key: key, isShared: isShared, client: objects, settings: settings,
             prepare: { (isCancelled) throws(TransferError) in try self.makeBucket(isCancelled) }, onEvent: onEvent)
     }
 

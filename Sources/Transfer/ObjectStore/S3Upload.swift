@@ -15,6 +15,7 @@ public final class S3Upload: ObjectUpload {
     /// `s3://BUCKET/KEY`.
     public let location: String
     private let key: String
+    private let isShared: Bool
     private let client: S3Client
     private let settings: S3Settings
     private let prepare: @Sendable (@escaping S3Client.Cancellation) throws(TransferError) -> Void
@@ -47,11 +48,12 @@ public final class S3Upload: ObjectUpload {
     }
 
     init(
-        key: String, client: S3Client, settings: S3Settings,
+        key: String, isShared: Bool, client: S3Client, settings: S3Settings,
         prepare: @escaping @Sendable (@escaping S3Client.Cancellation) throws(TransferError) -> Void,
         onEvent: @escaping @Sendable (UploadEvent) -> Void
     ) {
         self.key = key
+        self.isShared = isShared
         self.client = client
         self.settings = settings
         self.prepare = prepare
@@ -298,6 +300,7 @@ public final class S3Upload: ObjectUpload {
         if mine.mayHaveOthers { try? sweep(isLate) }
         switch mine.made {
         case .nothing: break
+        case _ where isShared: break
         case .perhaps(let isOurs):
             if let found = try? client.head(key, isLate), case .success(let object?) = found.result,
                 isOurs(ETag(object.etag ?? ""))

@@ -28,7 +28,9 @@ public final class SupabaseStore: ObjectStore {
     public func prepare(isCancelled: @escaping @Sendable () -> Bool) throws { try client.prepareBucket(isCancelled) }
 
     /// Begins an object.
-    public func upload(key: String, onEvent: @escaping @Sendable (UploadEvent) -> Void) throws -> any ObjectUpload {
+    public func upload(
+        key: String, isShared: Bool, onEvent: @escaping @Sendable (UploadEvent) -> Void
+    ) throws -> any ObjectUpload {
         if let fault = S3Address.fault(inKey: key) {
             throw TransferError(.storageRejected, "the object's key can't be used: \(fault)")
         }
@@ -47,7 +49,8 @@ public final class SupabaseStore: ObjectStore {
             storedBytes: { try client.head(key, $0).get(client.exchange.store)?.bytes },
             delete: { try client.delete(key, $0).get(client.exchange.store) })
         return try TUSUpload(
-            location: "supabase://\(settings.bucket)/\(key)", target: target, policy: client.exchange.policy,
+            location: "supabase://\(settings.bucket)/\(key)", isShared: isShared, target: target,
+            policy: client.exchange.policy,
             folder: temporaryFolder)
     }
 

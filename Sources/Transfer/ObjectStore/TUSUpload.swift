@@ -13,6 +13,7 @@ internal import Synchronization
 public final class TUSUpload: ObjectUpload {
     /// `supabase://BUCKET/KEY`.
     public let location: String
+    private let isShared: Bool
     private let target: Target
     private let policy: RetryPolicy
     private let spool: SpoolFile
@@ -51,8 +52,9 @@ public final class TUSUpload: ObjectUpload {
         var seconds = 0.0
     }
 
-    init(location: String, target: Target, policy: RetryPolicy, folder: String) throws {
+    init(location: String, isShared: Bool, target: Target, policy: RetryPolicy, folder: String) throws {
         self.location = location
+        self.isShared = isShared
         self.target = target
         self.policy = policy
         spool = try SpoolFile(folder: folder)
@@ -236,6 +238,6 @@ public final class TUSUpload: ObjectUpload {
                 StoreExchange.sleep(0.25 * Double(attempt), isLate)
             }
         }
-        if mine.mayBeStored { try? target.delete(isLate) }
+        if mine.mayBeStored, !isShared { try? target.delete(isLate) }
     }
 }

@@ -48,7 +48,7 @@ struct ServeCommand: AsyncParsableCommand {
                 "REELWAY_CONCURRENCY": concurrency.map(String.init),
                 "REELWAY_THREADS": threads.map(String.init),
             ].compactMapValues { $0 },
-            needsDatabase: true)
+            needsDatabase: true, keepsVideos: role != .http)
         LoggingSystem.bootstrap { LogLine(label: $0, settings: settings.log) }
         let logger = settings.log.logger("reelway")
         let database = try settings.openDatabase(connections: 4)
@@ -72,7 +72,7 @@ struct ServeCommand: AsyncParsableCommand {
     private func serve(_ settings: Settings, _ database: Database, _ logger: Logger) async throws {
         let metrics = Metrics()
         let store = JobStore(database, policy: settings.worker.attemptPolicy)
-        let remote = role == .http ? nil : RemoteEnds(settings)
+        let remote = role == .http ? nil : RemoteEnds(settings, patienceSeconds: settings.worker.stallSeconds)
         let worker = try remote.map { try Self.worker(settings, $0, store, metrics) }
         let readiness = Readiness(objects: try remote?.store())
         var services: [any Service] = []

@@ -22,7 +22,11 @@ struct Settings: Sendable {
     /// - Parameters:
     ///   - flags: what was given on the command line, by the variable it stands for; it wins.
     ///   - needsDatabase: whether it is a fault when no database is named.
-    init(_ environment: [String: String], flags: [String: String] = [:], needsDatabase: Bool = false) throws {
+    ///   - keepsVideos: whether it is a fault when the videos' addresses can't be told.
+    init(
+        _ environment: [String: String], flags: [String: String] = [:], needsDatabase: Bool = false,
+        keepsVideos: Bool = false
+    ) throws {
         var reader = SettingsReader(environment, flags: flags)
         database = reader.secret("DATABASE_URL")
         if let database {
@@ -37,6 +41,11 @@ struct Settings: Sendable {
         storage = StorageSettings(&reader)
         oneDrive = OneDriveSettings(&reader)
         server = ServerSettings(&reader)
+        if keepsVideos, case .directory = storage.choice, storage.publicURL == nil, server.port == 0 {
+            reader.fault(
+                "PORT",
+                "give the port's number, or set STORAGE_PUBLIC_URL: videos in STORAGE_DIR are fetched from there")
+        }
         worker = WorkerSettings(&reader)
         transfer = TransferSettings(&reader)
         log = LogSettings(&reader)

@@ -24,7 +24,9 @@ struct DirectoryStore: ObjectStore {
         }
     }
 
-    func upload(key: String, onEvent: @escaping @Sendable (UploadEvent) -> Void) throws -> any ObjectUpload {
+    func upload(
+        key: String, isShared: Bool, onEvent: @escaping @Sendable (UploadEvent) -> Void
+    ) throws -> any ObjectUpload {
         let path = try path(of: key)
         do {
             try FileManager.default.createDirectory(

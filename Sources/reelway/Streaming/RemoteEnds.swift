@@ -13,9 +13,12 @@ struct RemoteEnds: Sendable {
     /// For the store and its bucket: the operator names it, and it may be in the same house.
     let stores: HTTPClient
     private let settings: Settings
+    private let retry: RetryPolicy
 
-    init(_ settings: Settings) {
+    /// `patienceSeconds`: after so much silence the caller thinks that something hangs; failures are told before.
+    init(_ settings: Settings, patienceSeconds: Double? = nil) {
         self.settings = settings
+        retry = patienceSeconds.map { RetryPolicy(patienceSeconds: $0) } ?? RetryPolicy()
         var options = HTTPClient.Options()
         // SharePoint asks for this form (learn.microsoft.com, "How to avoid getting throttled").
         options.userAgent = "NONISV|Reelway|Reelway/\(Reelway.version)"
@@ -34,6 +37,7 @@ struct RemoteEnds: Sendable {
         var options = RangedSource.Options()
         options.windowBytes = Int64(settings.transfer.downloadWindowBytes)
         options.connections = settings.transfer.downloadConnections
+        options.retry = retry
         return options
     }
 
@@ -58,7 +62,7 @@ struct RemoteEnds: Sendable {
         oneDrive.loginURL = given.loginURL
         oneDrive.downloadHosts = given.downloadHosts
         oneDrive.allowsPrivateHosts = settings.transfer.allowsPrivateHosts
-        return OneDrive(oneDrive, client: sources, store: tokens)
+        return OneDrive(oneDrive, client: sources, store: tokens, retry: retry)
     }
 
     /// The store that finished videos go to.
@@ -101,7 +105,8 @@ struct RemoteEnds: Sendable {
         s3.publicURL = publicURL
         if access.sessionToken != nil { s3.scheme = "supabase" }
         let supabase = access.isSupabase ? settings.storage.supabase : nil
-        return try S3Store(s3, supabase: supabase.map { project($0, bucket: bucket) }, client: stores)
+        return try S3Store(
+            s3, supabase: supabase.map { project($0, bucket: bucket) }, client: stores, policy: retry)
     }
 
     private func tus(
@@ -109,7 +114,7 @@ struct RemoteEnds: Sendable {
     ) throws -> any ObjectStore {
         var supabase = project(access, bucket: bucket)
         supabase.publicURL = publicURL
-        return try SupabaseStore(supabase, client: stores)
+        return try SupabaseStore(supabase, client: stores, policy: retry)
     }
 
     private func project(_ access: StorageSettings.SupabaseAccess, bucket: String) -> SupabaseSettings {

@@ -52,19 +52,20 @@ struct JobRun: Sendable {
         }
     }
 
-    /// Keeps the lease, shows the progress, and stops the job where it hangs or is no longer this worker's.
+    /// Keeps the lease, shows the progress, and stops the job where it hangs or is no longer this worker's. A job that was
+    /// stopped keeps its lease while it clears up.
     private func supervise(_ logger: Logger) async {
         var (last, lastMoved) = (watch.movement, ContinuousClock.now)
         var (written, nextWrite): (JobWatch.Movement?, ContinuousClock.Instant) = (nil, .now)
-        while !Task.isCancelled, watch.stop == nil {
+        while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(JobRun.tick))
             if Task.isCancelled { return }
             let now = ContinuousClock.now
             let movement = watch.movement
             if movement != last { (last, lastMoved) = (movement, now) }
-            if lastMoved.duration(to: now) > .seconds(settings.stallSeconds) {
+            if watch.stop == nil, lastMoved.duration(to: now) > .seconds(settings.stallSeconds) {
                 logger.warning("nothing moves", metadata: ["seconds": "\(settings.stallSeconds)"])
-                return watch.stop(.stalled)
+                watch.stop(.stalled)
             }
             do {
                 let isOurs: Bool
@@ -77,7 +78,7 @@ struct JobRun: Sendable {
                 }
                 if !isOurs, !Task.isCancelled {
                     logger.warning("the video is no longer this worker's")
-                    watch.stop(.leaseLost)
+                    return watch.stop(.leaseLost)
                 }
             } catch {
                 // The work goes on: while the database is away nobody else can take the video either.

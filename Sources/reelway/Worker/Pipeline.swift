@@ -35,7 +35,8 @@ struct Pipeline: Sendable {
         self.options = options
     }
 
-    /// Does the work; blocks. Throws whatever layer's error ended it; nothing is in the store then.
+    /// Does the work; blocks. Throws whatever layer's error ended it; an object that may have come to be
+    /// then is a leftover.
     func run(_ job: Job, watch: JobWatch, ownership: Ownership) throws -> Outcome {
         let isStopped: @Sendable () -> Bool = { watch.stop != nil }
         let start = ContinuousClock.now
@@ -53,7 +54,9 @@ struct Pipeline: Sendable {
         let key = ObjectKey.make(
             videoID: job.videoID, sourceIdentity: item.identity, profile: options.profile.name)
         try ownership.announce(key: key)
-        let upload = try store.upload(key: key) { event in
+        // Another worker that repeats the job writes the same key. What an attempt leaves there is for the sweep to judge,
+        // which asks the row.
+        let upload = try store.upload(key: key, isShared: true) { event in
             switch event {
             case .opened(let key, let id): ownership.note(key: key, uploadID: id)
             case .closed(let key, _): ownership.note(key: key, uploadID: nil)

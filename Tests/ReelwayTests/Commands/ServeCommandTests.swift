@@ -62,6 +62,31 @@ struct ServeCommandTests {
         }
     }
 
+    @Test func `serve keeps no videos at an address whose port nobody knows`() async throws {
+        try await TestDatabase.with { test in
+            let folder = try TestFolder()
+            func serve(_ more: String..., publicURL: String = "") async throws -> Program.Result {
+                try await Program.run(
+                    Program.reelway, ["serve", "--port", "0"] + more,
+                    environment: [
+                        "DATABASE_URL": test.address, "STORAGE_DIR": folder.path, "STORAGE_PUBLIC_URL": publicURL,
+                    ])
+            }
+            for result in [try await serve(), try await serve("--role", "worker")] {
+                #expect(result.status == 64)
+                #expect(
+                    result.errors.contains("PORT: ") && result.errors.contains("STORAGE_PUBLIC_URL"), "\(result.errors)"
+                )
+            }
+            // Where the address is told, and where no videos are made, only the tables are missing.
+            for result in [
+                try await serve(publicURL: "https://shop.example/media"), try await serve("--role", "http"),
+            ] {
+                #expect(result.status == 69, "\(result.errors)")
+            }
+        }
+    }
+
     @Test func `nothing that is said holds a secret`() async throws {
         try await TestDatabase.withStore { test, _ in
             // The database's password is planted by Tests/services/postgres.sh.

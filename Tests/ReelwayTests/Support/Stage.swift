@@ -106,8 +106,12 @@ extension Stage {
                 proxy.setFaults([])
                 try await lock?.isWaited(for: "social_ready_report = ")
             }
-            result = .success(
-                try await body(Held(id: id, worker: worker, drive: shop.drive, proxy: proxy, lock: lock)))
+            do {
+                result = .success(
+                    try await body(Held(id: id, worker: worker, drive: shop.drive, proxy: proxy, lock: lock)))
+            } catch let fault as Program.Fault {
+                throw Program.Fault(description: "\(fault); the worker said \(worker.errors)")
+            }
         } catch {
             result = .failure(error)
         }
@@ -151,7 +155,8 @@ struct RowLock: Sendable {
     }
 
     func release() async throws {
-        try await database.query(
+        // A server that was stopped has ended it by itself.
+        _ = try? await database.query(
             "select pg_cancel_backend(pid) from pg_stat_activity where query like '%' || $1 and pid <> pg_backend_pid()",
             marker)
         await holder.value

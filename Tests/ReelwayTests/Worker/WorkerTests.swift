@@ -83,6 +83,29 @@ struct WorkerTests {
         }
     }
 
+    @Test(arguments: [true, false])
+    func `A video rests for as long as its source or its store asks for`(isSource: Bool) async throws {
+        try await Shop.with { shop in
+            try await (isSource ? Stage.claimed : .opened).hold(shop) { held in
+                held.drive.setFaults([
+                    Fault(.status(code: 429, retryAfter: 120), on: .download, times: isSource ? Fault.always : 0)
+                ])
+                held.proxy.setFaults([
+                    .part(nil, .refuse(.s3(503, retryAfter: 120)), times: isSource ? 0 : StorageFault.always)
+                ])
+                let row = try await shop.wait(held.id) { ($0["social_ready_error"] as String?) != nil }
+                let error = row["social_ready_error"] as String? ?? ""
+                #expect(error.hasPrefix(isSource ? "source_throttled: " : "storage_unavailable: "), "\(error)")
+                let rest = try await shop.test.database.query(
+                    "select extract(epoch from social_ready_next_attempt_at - now())::float8 as seconds from product_videos"
+                ).rows.first?["seconds"].flatMap(Double.init)
+                #expect((60...130).contains(rest ?? 0))
+                held.worker.signal(SIGTERM)
+                #expect(try await held.worker.end(within: 20).status == 0)
+            }
+        }
+    }
+
     @Test func `Two replicas of the service finish a queue without doing a video twice, however often it is asked for`()
         async throws
     {

@@ -21,6 +21,20 @@ struct RetryPolicyTests {
         #expect(policy.decide(.damage, attempt: 4, elapsed: 0, random: 0) == .giveUp)
     }
 
+    @Test(arguments: [1.0, 2, 30, 600], [0.0, 3, 20, 200])
+    func `a policy with patience gives up before it is over`(patience: Double, asked: Double) {
+        let policy = RetryPolicy(patienceSeconds: patience)
+        var elapsed = 0.0
+        for attempt in 1... {
+            guard
+                case .retry(let pause) = policy.decide(
+                    .status(503, retryAfter: asked), attempt: attempt, elapsed: elapsed, random: 1)
+            else { break }
+            elapsed += pause
+        }
+        #expect(elapsed < patience)
+    }
+
     @Test(arguments: [408, 425, 429, 500, 502, 503, 504, 509])
     func `a passing status is tried again`(status: Int) {
         #expect(policy.decide(.status(status), attempt: 1, elapsed: 0, random: 1) == .retry(after: 0.5))
