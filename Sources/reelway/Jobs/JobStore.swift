@@ -98,17 +98,22 @@ final class JobStore: Sendable {
             job, "social_ready_lease_until = now() + make_interval(secs => $4::float8)", lease)
     }
 
-    /// Says how far the worker is; never less than it said before. At most once a second, since each tells all that listen.
+    /// Says how far the worker is, and so that it lives; never less than it said before. At most once a second, since each
+    /// tells all that listen.
     ///
     /// - Parameters:
     ///   - stage: `probing`, `downloading`, `transcoding`, `uploading` or `verifying`.
     ///   - fraction: of the whole, 0 to 1.
+    ///   - lease: as for `heartbeat`.
     /// - Returns: false when the video isn't this worker's any more, as for `heartbeat`.
-    func progress(_ job: Job, stage: String, fraction: Double) async throws -> Bool {
+    func progress(_ job: Job, stage: String, fraction: Double, lease: Double) async throws -> Bool {
         let fraction = fraction.isFinite ? min(max(fraction, 0), 1) : 0
         return try await write(
-            job, "social_ready_stage = $4, social_ready_progress = greatest(v.social_ready_progress, $5::real)", stage,
-            fraction)
+            job,
+            """
+            social_ready_stage = $4, social_ready_progress = greatest(v.social_ready_progress, $5::real),
+            social_ready_lease_until = now() + make_interval(secs => $6::float8)
+            """, stage, fraction, lease)
     }
 
     /// Says that the object is stored and may be seen by all. To be repeated until it doesn't throw: the answer to a

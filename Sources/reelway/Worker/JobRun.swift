@@ -72,7 +72,8 @@ struct JobRun: Sendable {
                 if let progress = watch.progress, now >= nextWrite, movement != written {
                     (written, nextWrite) = (movement, now + .seconds(1))
                     isOurs = try await store.progress(
-                        job, stage: progress.stage.rawValue, fraction: progress.progress)
+                        job, stage: progress.stage.rawValue, fraction: progress.progress,
+                        lease: settings.leaseSeconds)
                 } else {
                     isOurs = try await store.heartbeat(job, lease: settings.leaseSeconds)
                 }

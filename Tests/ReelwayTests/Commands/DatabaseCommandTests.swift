@@ -49,7 +49,7 @@ struct DatabaseCommandTests {
             #expect(retried.output.contains("\(other): queued\n"))
             #expect(retried.errors == "reelway: input_not_found: there is no video nobody in product_videos\n")
             let job = try #require(try await store.claim(owner: "worker", lease: 60))
-            #expect(try await store.progress(job, stage: "transcoding", fraction: 0.42))
+            #expect(try await store.progress(job, stage: "transcoding", fraction: 0.42, lease: 60))
             #expect(
                 try await reelway("status", job.videoID, on: test).output.contains("processing (transcoding, 42 %)"))
             #expect(try await reelway("retry", job.videoID, on: test).status == 64)

@@ -27,7 +27,7 @@ extension HTTPTests {
                     #expect(queued.json["stage"] as? String == "queued")
                     let job = try await service.claim()
                     #expect(try await next().json["stage"] as? String == "probing")
-                    #expect(try await service.store.progress(job, stage: "transcoding", fraction: 0.25))
+                    #expect(try await service.store.progress(job, stage: "transcoding", fraction: 0.25, lease: 60))
                     let half = try await next()
                     #expect(half.json["progress"] as? Double == 0.25)
                     #expect(half.json["status"] as? String == "processing")

@@ -19,12 +19,12 @@ struct JobStoreTests {
                         fence: 1))
             #expect(try await store.claim(owner: "b", lease: 60) == nil)
             #expect(try await store.heartbeat(job, lease: 60))
-            #expect(try await store.progress(job, stage: "transcoding", fraction: 0.5))
+            #expect(try await store.progress(job, stage: "transcoding", fraction: 0.5, lease: 60))
             var status = try #require(try await store.status(id))
             #expect(
                 status.state == .processing && status.progress == 0.5 && status.stage == "transcoding" && status.isAsked
             )
-            #expect(try await store.progress(job, stage: "uploading", fraction: 0.25))
+            #expect(try await store.progress(job, stage: "uploading", fraction: 0.25, lease: 60))
             #expect(try await store.status(id)?.progress == 0.5)
             #expect(try await store.uploadStarted(job, key: "\(id)/k.mp4", uploadID: "u"))
             #expect(try await store.complete(job, url: "https://x/\(id)/k.mp4", report: #"{"ok":true}"#))
@@ -63,6 +63,21 @@ struct JobStoreTests {
         }
     }
 
+    @Test(arguments: [true, false])
+    func `each sign of life renews the lease, also one that ran out`(isProgress: Bool) async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            try await test.expireLease(id)
+            let isOurs =
+                isProgress
+                ? try await store.progress(job, stage: "transcoding", fraction: 0.5, lease: 60)
+                : try await store.heartbeat(job, lease: 60)
+            #expect(isOurs)
+            #expect(try await store.claim(owner: "b", lease: 60) == nil)
+        }
+    }
+
     @Test func `a worker whose lease went to another can change nothing`() async throws {
         try await TestDatabase.withStore { test, store in
             let id = try await test.insertVideo()
@@ -71,7 +86,7 @@ struct JobStoreTests {
             let next = try #require(try await store.claim(owner: "b", lease: 60))
             #expect(next.videoID == id && next.attempt == 2 && next.fence == 2)
             #expect(try await !store.heartbeat(late, lease: 60))
-            #expect(try await !store.progress(late, stage: "uploading", fraction: 1))
+            #expect(try await !store.progress(late, stage: "uploading", fraction: 1, lease: 60))
             #expect(try await !store.uploadStarted(late, key: "k", uploadID: "u"))
             #expect(try await !store.complete(late, url: "https://late", report: nil))
             #expect(try await store.fail(late, .sourceCorrupt, "late") == .lost)
@@ -181,7 +196,7 @@ struct JobStoreTests {
             let job = try #require(try await store.claim(owner: "a", lease: 60))
             try await test.database.query(change)
             #expect(try await !store.heartbeat(job, lease: 60))
-            #expect(try await !store.progress(job, stage: "uploading", fraction: 0.5))
+            #expect(try await !store.progress(job, stage: "uploading", fraction: 0.5, lease: 60))
             #expect(try await !store.complete(job, url: "https://x", report: nil))
         }
     }
@@ -204,10 +219,10 @@ struct JobStoreTests {
             let id = try await test.insertVideo()
             let job = try #require(try await store.claim(owner: "a", lease: 60))
             for fraction in [Double.nan, .infinity, -1] {
-                #expect(try await store.progress(job, stage: "probing", fraction: fraction))
+                #expect(try await store.progress(job, stage: "probing", fraction: fraction, lease: 60))
             }
             #expect(try await store.status(id)?.progress == 0)
-            #expect(try await store.progress(job, stage: "probing", fraction: 7))
+            #expect(try await store.progress(job, stage: "probing", fraction: 7, lease: 60))
             #expect(try await store.status(id)?.progress == 1)
         }
     }

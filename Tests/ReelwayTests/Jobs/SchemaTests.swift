@@ -222,9 +222,9 @@ struct SchemaTests {
             let job = try #require(try await store.claim(owner: "a", lease: 60))
             #expect(try await next()["status"] == "processing")
             #expect(try await store.heartbeat(job, lease: 60))
-            #expect(try await store.progress(job, stage: "transcoding", fraction: 0.5))
+            #expect(try await store.progress(job, stage: "transcoding", fraction: 0.5, lease: 60))
             #expect(try await next()["progress"] == "0.5")
-            #expect(try await store.progress(job, stage: "transcoding", fraction: 0.5))
+            #expect(try await store.progress(job, stage: "transcoding", fraction: 0.5, lease: 60))
             #expect(try await store.complete(job, url: "https://u", report: nil))
             #expect(try await next()["status"] == "ready")
         }
