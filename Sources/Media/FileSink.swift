@@ -30,7 +30,7 @@ public final class FileSink: ByteSink {
         if descriptor < 0, errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL {
             var template = Array("\(folder)/.reelway-XXXXXX".utf8CString)
             descriptor = mkstemp(&template)
-            fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
             fchmod(descriptor, 0o644)
             temporaryPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         }
