@@ -1,5 +1,5 @@
 # Reelway's tasks. `make demo` and `make test` need nothing but Debian 12 and Swift 6.2 or newer: what is missing is installed.
-.PHONY: help demo test build release lint format fixtures packages services leaks fuzz bench bench-smoke bench-programs bench-build sanitize sanitize-address sanitize-thread clean
+.PHONY: help demo test chaos build release lint format fixtures packages services leaks fuzz bench bench-smoke bench-programs bench-build sanitize sanitize-address sanitize-thread clean
 
 PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
 	libcurl4-openssl-dev libpq-dev postgresql postgresql-client pgbouncer ffmpeg curl python3 python3-pip
@@ -52,6 +52,10 @@ test: packages fixtures services ## build and run all tests
 	swift build --build-tests
 	swift test --skip-build --filter MediaTests
 	Tests/services/run $(SERVICES) -- swift test --skip-build --no-parallel --skip MediaTests
+
+chaos: packages fixtures services ## kill, stop and starve workers at every stage (make test does so at a few)
+	swift build --build-tests
+	REELWAY_CHAOS=1 Tests/services/run seaweedfs postgres -- swift test --skip-build --no-parallel --filter ChaosTests
 
 leaks: packages fixtures ## 200 transcodes in one process: the memory must stay flat
 	REELWAY_LEAKS=1 swift test --filter LeakTests

@@ -130,7 +130,8 @@ actor HTTPConnection {
         }
     }
 
-    private func bytes(_ count: Int, seconds: Double) async throws -> Data {
+    /// So many bytes of the stream.
+    func bytes(_ count: Int, seconds: Double = 30) async throws -> Data {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while received.count < count { try await more(until: deadline) }
         let taken = received.prefix(count)

@@ -41,6 +41,8 @@ enum Stage: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case .downloading, .encoding:
             let size = try #require(drive.items.first { $0.name == clip }?.size)
             drive.setFaults([Fault(.stall(at: size * 3 / 5, seconds: Self.long), times: Fault.always)])
+            // Progress is told now and then only: an encoder that waits from the first fifth of a second on has told none.
+            if self == .encoding { drive.setBandwidth(perConnection: 1e6) }
         case .opened: proxy.setFaults([.create(.delayAfterwards(seconds: Self.long), times: StorageFault.always)])
         case .uploading: proxy.setFaults([.part(nil, .delay(seconds: Self.long), times: StorageFault.always)])
         case .beforeComplete: proxy.setFaults([.complete(.delay(seconds: Self.long), times: StorageFault.always)])

@@ -1,0 +1,81 @@
+import Foundation
+import OneDriveSandbox
+import Postgres
+import StorageFaults
+import Testing
+
+@testable import reelway
+
+extension ChaosTests {
+    @Suite struct OutageTests {
+        @Test(arguments: isThorough ? Stage.allCases : [.uploading])
+        func `A database that stops at a stage for longer than a lease finds the work done, once`(stage: Stage)
+            async throws
+        {
+            try await OwnServer.with { server, test in
+                try await Shop.with(on: test) { shop in
+                    try await stage.hold(shop) { held in
+                        // Another worker would take the video if the lease let it.
+                        let other = try shop.worker()
+                        try await other.says("worker is ready")
+                        try await server.stop()
+                        try await held.release()
+                        // The lease is of three.
+                        try await Task.sleep(for: .seconds(4))
+                        try await server.start()
+                        let row = try await shop.ready(held.id)
+                        #expect(row["social_ready_fence"] == "1")
+                        #expect(row["social_ready_attempts"] == "1")
+                        try await shop.expectOneResult(row)
+                        for worker in [held.worker, other] {
+                            worker.signal(SIGTERM)
+                            #expect(try await worker.end(within: 20).status == 0)
+                        }
+                    }
+                }
+            }
+        }
+
+        @Test(arguments: isThorough ? [.opened, .uploading, .beforeComplete, .afterComplete] : [Stage.uploading])
+        func `A store that is away for longer than a retry costs attempts, not the video`(stage: Stage) async throws {
+            try await outlives(stage) { held in
+                held.proxy.setFaults([StorageFault(.refuse(.s3(503)), times: StorageFault.always)])
+            }
+        }
+
+        @Test(arguments: isThorough ? [.claimed, .downloading, .encoding] : [Stage.downloading])
+        func `A OneDrive that refuses or hangs for longer than a retry costs attempts, not the video`(stage: Stage)
+            async throws
+        {
+            try await outlives(stage) { held in
+                // Later than that it hangs as it does.
+                guard stage == .claimed else { return }
+                held.drive.setFaults(
+                    [.token, .item, .download].map { Fault(.status(code: 503), on: $0, times: Fault.always) })
+            }
+        }
+
+        /// Two attempts end in the outage, and the third may succeed.
+        private func outlives(_ stage: Stage, outage: (Stage.Held) -> Void) async throws {
+            // The patience with a service follows from it.
+            try await Shop.with(["REELWAY_STALL_SECONDS": "3", "REELWAY_RETRY_BASE_SECONDS": "0.5"]) { shop in
+                try await stage.hold(shop) { held in
+                    outage(held)
+                    let waiting = try await shop.wait(held.id) { $0["social_ready_error"] as String? != nil }
+                    let error = waiting["social_ready_error"] as String? ?? ""
+                    #expect(
+                        ["source_unavailable", "source_throttled", "storage_unavailable"].contains(
+                            error.prefix { $0 != ":" }.description), "\(error)")
+                    try await shop.wait(held.id) { Int($0["social_ready_fence"] ?? "") ?? 0 >= 3 }
+                    try await held.release()
+                    let row = try await shop.ready(held.id)
+                    #expect(Int(row["social_ready_attempts"] ?? "") ?? 0 >= 3)
+                    #expect(row["social_ready_error"] as String? == nil)
+                    try await shop.expectOneResult(row)
+                    held.worker.signal(SIGTERM)
+                    #expect(try await held.worker.end(within: 20).status == 0)
+                }
+            }
+        }
+    }
+}
