@@ -17,7 +17,7 @@ public struct PartLayout: Sendable, Equatable {
     private let areEqual: Bool
 
     /// - Parameters:
-    ///   - partBytes: size of the parts 2 and on; below 5 MiB it is 5 MiB.
+    ///   - partBytes: size of the parts 2 and on, but for the first few; below 5 MiB it is 5 MiB.
     ///   - headLength: size of part 1.
     ///   - areEqual: all parts are as long as the head, for stores that take nothing else (Cloudflare R2).
     public init(partBytes: Int, headLength: Int, areEqual: Bool = false) {
@@ -28,11 +28,22 @@ public struct PartLayout: Sendable, Equatable {
 
     /// Size of part `number` (2 and on) unless it is the last; `nil` beyond the most parts an object may have.
     ///
-    /// It doubles every thousand parts, so that an object of any length S3 takes (5 TiB) fits: at 8 MiB the first
+    /// The upload begins with the first part that is whole: part 2 is as short as it may be, and each is a quarter longer
+    /// than the one before until they have their size. So a link that is busy sending one finds the next one whole, unless
+    /// the bytes come much slower than they leave.
+    ///
+    /// Their size doubles every thousand parts, so that an object of any length S3 takes (5 TiB) fits: at 8 MiB the first
     /// thousand hold 8 GiB, all ten thousand 8 TiB.
     public func bytes(ofPart number: Int) -> Int? {
         guard (2...PartLayout.mostParts).contains(number) else { return nil }
         if areEqual { return partBytes }
-        return min(partBytes << ((number - 2) / 1000), PartLayout.largestPart)
+        let full = min(partBytes << ((number - 2) / 1000), PartLayout.largestPart)
+        var size = PartLayout.smallestPart
+        var shorter = 2
+        while size < full, shorter < number {
+            size += size / 4
+            shorter += 1
+        }
+        return min(size, full)
     }
 }
