@@ -2,11 +2,11 @@
 .PHONY: help demo test chaos build release lint format fixtures packages services leaks fuzz bench bench-smoke bench-programs bench-build sanitize sanitize-address sanitize-thread clean
 
 PACKAGES = pkg-config libavformat-dev libavcodec-dev libavfilter-dev libswscale-dev libswresample-dev \
-	libcurl4-openssl-dev libpq-dev postgresql postgresql-client pgbouncer ffmpeg curl python3 python3-pip
+	libcurl4-openssl-dev libpq-dev postgresql postgresql-client pgbouncer ffmpeg curl openssl python3 python3-pip
 # Linked with Swift's own libraries: starts faster, keeps fewer pages, and runs where Swift isn't installed.
 RELEASE = swift build -c release --static-swift-stdlib
 # What the tests talk to, each started by Tests/services/NAME.sh.
-SERVICES = seaweedfs tus postgres pgbouncer
+SERVICES = seaweedfs tus https postgres pgbouncer
 SEED = 1
 FILTER = .
 COUNT = 5000

@@ -94,10 +94,15 @@ final class HTTPTransfer {
                     "\(safeURL) is at a private, loopback or link-local address; use a public one, or set "
                         + "REELWAY_ALLOW_PRIVATE_HOSTS=true"))
         }
-        let reason = result == CURLE_OK ? "no answer" : String(cString: curl_easy_strerror(result))
-        return .failure(
-            TransferError(
-                .sourceUnavailable, "\(request.method) \(safeURL): \(reason); check the address and try again"))
+        let reason =
+            switch result {
+            case CURLE_OK: "no answer; check the address and try again"
+            case CURLE_PEER_FAILED_VERIFICATION:
+                "its certificate isn't one that this machine trusts for that name; check the address, the clock and the "
+                    + "machine's ca-certificates"
+            default: "\(String(cString: curl_easy_strerror(result))); check the address and try again"
+            }
+        return .failure(TransferError(.sourceUnavailable, "\(request.method) \(safeURL): \(reason)"))
     }
 
     // MARK: Settings
