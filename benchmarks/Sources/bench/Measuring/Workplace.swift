@@ -11,6 +11,7 @@ enum Workplace {
     static let reelway = root + "/.build/release/reelway"
     static let sandbox = root + "/.build/release/onedrive-sandbox"
     static let proxy = root + "/.build/release/storage-proxy"
+    static let allocationCounter = root + "/benchmarks/.build/release/libAllocationCounter.so"
     /// Debian's.
     static let debianFFmpeg = "ffmpeg"
 

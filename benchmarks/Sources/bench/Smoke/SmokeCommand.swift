@@ -13,7 +13,10 @@ struct SmokeCommand: ParsableCommand {
         var result = CaseResult(
             name: "smoke", title: "Counts that depend on no machine", date: Today.text, machine: try Machine.current(),
             isQuick: true)
-        for step in [SmokeCommand.inspect, SmokeCommand.copyToStore, SmokeCommand.copyOfFile, SmokeCommand.encode] {
+        for step in [
+            SmokeCommand.inspect, SmokeCommand.copyToStore, SmokeCommand.copyOfFile, SmokeCommand.encode,
+            SmokeCommand.allocations,
+        ] {
             try step(&result)
         }
         print(ResultTable.targets([result]))
@@ -101,5 +104,34 @@ struct SmokeCommand: ParsableCommand {
         result.demand(
             "5", "encode of a file: bytes to disk of the result's", atMost: 1.02,
             Double(usage.diskBytes ?? 0) / written, "×")
+    }
+    /// What a longer clip asks of malloc beyond a shorter one: pictures come out of pools, whichever way they go.
+    private static func allocations(_ result: inout CaseResult) throws {
+        let (short, long) = (120.0, 180.0)
+        for (name, source, most, mostBytes) in [
+            ("encode", ["-pix_fmt", "yuv420p"], 130.0, 0.35),
+            ("encode of 10 bits", ["-pix_fmt", "yuv420p10le"], 130, 0.35),
+        ] {
+            let counts = try [short, long].map { pictures in
+                let clip = try NaturalClips.make(
+                    "drawn-\(name)-\(Int(pictures)).mp4",
+                    ["-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30,noise=alls=30:allf=t", "-t", "\(pictures / 30)"]
+                        + ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "16M"] + source)
+                let counted = Workplace.scratch("allocations.txt")
+                var own = Programs.reelway(clip, Programs.output("smoke-allocations"), ["--force-encode"])
+                own.environment = ["LD_PRELOAD": Workplace.allocationCounter, "ALLOCATION_COUNTS": counted]
+                try own.run()
+                return try Files.text(counted).split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
+            }
+            guard counts.allSatisfy({ $0.count == 2 }) else { throw BenchError("allocations were not counted") }
+            let pictures = long - short
+            result.demand(
+                "5", "\(name): allocations a picture, codecs and all", atMost: most,
+                (counts[1][0] - counts[0][0]) / pictures, "")
+            // A picture of 1280x720 at 4:2:0 has 1.5 bytes a pixel.
+            result.demand(
+                "5", "\(name): bytes allocated a picture, of the picture's own", atMost: mostBytes,
+                (counts[1][1] - counts[0][1]) / pictures / (1280 * 720 * 1.5), "×")
+        }
     }
 }
