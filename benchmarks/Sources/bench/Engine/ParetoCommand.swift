@@ -94,7 +94,8 @@ enum ParetoSettings {
             "superfast crf=20 bframes=0 mbtree=1 rc-lookahead=10",
             "superfast crf=20 bframes=0 mbtree=1 rc-lookahead=20",
             "superfast crf=20 bframes=0 partitions=p8x8,i8x8,i4x4", "superfast crf=20 bframes=1 b-adapt=0",
-            "superfast crf=19 bframes=0 me=dia",
+            "superfast crf=19 bframes=0 me=dia", "superfast crf=21 bframes=0 aq-strength=0.3",
+            "superfast crf=22.8 bframes=0 aq-strength=0.3", "superfast crf=22.8 bframes=0 aq-strength=0.6",
         ]
         + [18, 20, 22, 23].map { "veryfast crf=\($0)" }
         + [
