@@ -72,7 +72,7 @@ struct SmokeCommand: ParsableCommand {
         result.demand("3", "copy into the store: bytes sent, since it is a copy", atLeast: 0.98, received / size, "×")
         result.demand("3", "copy into the store: bytes to disk", atMost: 0, Double(usage.diskBytes ?? 0), "")
         result.demand(
-            "3", "copy into the store: parts of 8 MiB or more, beyond the least", atMost: 2,
+            "3", "copy into the store: parts beyond what parts of 8 MiB alone would need", atMost: 2,
             Double(parts.count) - size / 8_388_608, "")
         result.demand(
             "3", "copy into the store: requests besides those of the parts", atMost: 5,
@@ -105,6 +105,7 @@ struct SmokeCommand: ParsableCommand {
             "5", "encode of a file: bytes to disk of the result's", atMost: 1.02,
             Double(usage.diskBytes ?? 0) / written, "×")
     }
+
     /// What a longer clip asks of malloc beyond a shorter one: pictures come out of pools, whichever way they go.
     private static func allocations(_ result: inout CaseResult) throws {
         let (short, long) = (120.0, 180.0)
@@ -114,7 +115,7 @@ struct SmokeCommand: ParsableCommand {
         ] {
             let counts = try [short, long].map { pictures in
                 let clip = try NaturalClips.make(
-                    "drawn-\(name)-\(Int(pictures)).mp4",
+                    "drawn-\(name.replacing(" ", with: "-"))-\(Int(pictures)).mp4",
                     ["-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30,noise=alls=30:allf=t", "-t", "\(pictures / 30)"]
                         + ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "16M"] + source)
                 let counted = Workplace.scratch("allocations.txt")
