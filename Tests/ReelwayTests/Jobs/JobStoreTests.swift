@@ -78,6 +78,24 @@ struct JobStoreTests {
         }
     }
 
+    @Test func `a lease that ran out while the server was away stays its worker's for some seconds more`() async throws
+    {
+        try await OwnServer.with { server, test in
+            let store = JobStore(test.database)
+            let id = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            try await test.expireLease(id)
+            try await server.stop()
+            try await server.start()
+            #expect(try await store.claim(owner: "b", lease: 60) == nil)
+            #expect(try await store.heartbeat(job, lease: 60))
+            // A worker that has died keeps nothing.
+            try await test.expireLease(id)
+            try await Task.sleep(for: .seconds(6))
+            #expect(try await store.claim(owner: "b", lease: 60)?.videoID == id)
+        }
+    }
+
     @Test func `a worker whose lease went to another can change nothing`() async throws {
         try await TestDatabase.withStore { test, store in
             let id = try await test.insertVideo()
