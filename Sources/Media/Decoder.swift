@@ -1,11 +1,14 @@
 internal import CFFmpeg
 
-/// How many threads a codec gets where nobody says.
+/// How many threads a codec gets where nobody says. Each costs a picture or two of memory, and one too few leaves a core
+/// idle now and then: benchmarks/README.md has what was measured.
 enum CodecThreads {
-    /// One for each core. libavcodec's own choice is one more and x264's one and a half times as many, whose pictures
-    /// in flight cost memory and cache: here decoder and encoder run side by side, so that no core is left idle.
-    /// libavcodec advises against more than 16.
-    static var ownChoice: Int { min(Int(av_cpu_count()), 16) }
+    /// One for each core, and one more where its caller has other work to do between two pictures. libavcodec advises
+    /// against more than 16.
+    static func decoding(callerConverts: Bool) -> Int { min(Int(av_cpu_count()) + (callerConverts ? 1 : 0), 16) }
+
+    /// x264's own choice, one and a half times the cores: a picture waits for rows of the one before.
+    static var encoding: Int { min(Int(av_cpu_count()) * 3 / 2, 16) }
 }
 
 /// Turns packets of one stream into frames.
@@ -27,9 +30,9 @@ final class Decoder {
     private static let patience = 64
 
     /// - Parameters:
-    ///   - threads: how many threads the codec may use; `nil`: one for each core.
+    ///   - threads: how many threads the codec may use.
     ///   - onlyChecks: look for damage alone; the frames are not fit to be seen.
-    init(_ stream: Stream, threads: Int?, onlyChecks: Bool = false) throws {
+    init(_ stream: Stream, threads: Int, onlyChecks: Bool = false) throws {
         streamBase = stream.timeBase
         frameSeconds = stream.averageRate.inverse.value
         guard let codec = avcodec_find_decoder(stream.parameters.codec_id) else {
@@ -42,7 +45,7 @@ final class Decoder {
             throw MediaError(.sourceCorrupt, "the parameters of the \(stream.codecName) stream are damaged")
         }
         context.pointee.pkt_timebase = stream.pointer.pointee.time_base
-        context.pointee.thread_count = Int32(clamping: threads ?? CodecThreads.ownChoice)
+        context.pointee.thread_count = Int32(clamping: threads)
         if onlyChecks {
             context.pointee.skip_loop_filter = AVDISCARD_ALL
             context.pointee.skip_idct = AVDISCARD_ALL

@@ -5,17 +5,20 @@ final class EncoderThread {
     private let thread: CodecThread<(frame: Frame, tick: Int64)>
     private let made = MadePackets()
 
+    /// Pictures that may wait: the decoder works ahead while x264 has a hard one.
+    private static let waiting = 3
+
     /// Takes the encoder over: from here on nobody else may touch it.
     init(_ encoder: VideoEncoder) {
         let made = made
-        thread = CodecThread(named: "encoder", limit: 1) { picture in
+        thread = CodecThread(named: "encoder", limit: EncoderThread.waiting) { picture in
             try encoder.encode(picture.frame, tick: picture.tick, made.append)
         } end: {
             try encoder.finish(made.append)
         }
     }
 
-    /// Hands a picture over, for tick `tick`; waits while another one does. Throws what the encoder threw, also for
+    /// Hands a picture over, for tick `tick`; waits while too many do. Throws what the encoder threw, also for
     /// an earlier picture.
     func encode(_ frame: Frame, tick: Int64) throws { try thread.put((frame, tick)) }
 

@@ -21,6 +21,12 @@ final class PictureConverter {
         var color: ColorDescription
         /// Pixel shape a frame has when it doesn't say itself.
         var pixelAspect: Double
+
+        /// Whether pictures as the source announces them need nothing done.
+        func keeps(_ video: MediaInfo.Video) -> Bool {
+            video.width == width && video.height == height && video.pixelFormat == "yuv420p"
+                && orientation.filters == nil && !ColorConverter.isNeeded(video.color)
+        }
     }
 
     private let target: Target

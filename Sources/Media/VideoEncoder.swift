@@ -24,7 +24,7 @@ final class VideoEncoder {
     private var context: UnsafeMutablePointer<AVCodecContext>?
     let timeBase: Rational
 
-    /// - Parameter threads: how many threads x264 may use; `nil`: one for each core.
+    /// - Parameter threads: how many threads x264 may use; `nil`: as many as keep the cores busy.
     init(_ settings: Settings, threads: Int?) throws {
         timeBase = settings.frameRate.inverse
         guard let codec = avcodec_find_encoder_by_name("libx264") else {
@@ -48,7 +48,7 @@ final class VideoEncoder {
         context.pointee.rc_max_rate = Int64(settings.maximumBitrate)
         context.pointee.rc_buffer_size = Int32(clamping: Int(Double(settings.maximumBitrate) * settings.bufferSeconds))
         context.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER | Int32(bitPattern: AV_CODEC_FLAG_CLOSED_GOP)
-        context.pointee.thread_count = Int32(clamping: threads ?? CodecThreads.ownChoice)
+        context.pointee.thread_count = Int32(clamping: threads ?? CodecThreads.encoding)
         let choice = settings.choice
         guard av_opt_set(context.pointee.priv_data, "preset", choice.preset, 0) >= 0,
             av_opt_set_double(context.pointee.priv_data, "crf", choice.crf, 0) >= 0,

@@ -168,7 +168,8 @@ private final class Encoding {
         _ encoder: VideoEncoder, _ settings: VideoEncoder.Settings, _ target: PictureConverter.Target, _ plan: Plan,
         _ stream: Stream, threads: Int?
     ) throws {
-        decoder = try Decoder(stream, threads: threads)
+        let converts = !target.keeps(plan.source.video)
+        decoder = try Decoder(stream, threads: threads ?? CodecThreads.decoding(callerConverts: converts))
         self.encoder = EncoderThread(encoder)
         converter = PictureConverter(target, threads: threads)
         rate = settings.frameRate.value
