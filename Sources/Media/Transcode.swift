@@ -21,7 +21,7 @@ public struct Transcode {
         public var preset: String?
         /// x264's constant rate factor instead of the planned one.
         public var crf: Double?
-        /// Threads for decoder and encoder each; `nil`: one for each core.
+        /// Threads for decoder and encoder each; `nil`: as many as keep the cores busy.
         public var threads: Int?
         /// Whether the report gets the result's SHA-256, which costs reading a finished file once.
         public var hashesOutput = false
@@ -141,7 +141,10 @@ public struct Transcode {
         try sink.finish(head: sealed.head)
         report.output = written.output
         report.output?.location = sink.location
-        if options.hashesOutput { report.output?.sha256 = try sink.sha256() }
+        if options.hashesOutput {
+            meter.show(.verifying, 0.99, bytesIn: probe.bytesRead, bytesOut: sealed.fileBytes)
+            report.output?.sha256 = try sink.sha256()
+        }
         report.warnings = probe.info.warnings + Completeness.warnings(video, audio)
         report.ok = true
         report.timings = clock.timings(bytesRead: probe.bytesRead, bytesWritten: sealed.fileBytes)

@@ -12,19 +12,21 @@ final class ObjectHash: HTTPReceiver {
     }
     private let state = Mutex(State())
     private let ended = DispatchSemaphore(value: 0)
+    private let onBytes: @Sendable (Int) -> Void
 
-    private init() {}
+    private init(_ onBytes: @escaping @Sendable (Int) -> Void) { self.onBytes = onBytes }
 
-    /// Fetches an object of `bytes` bytes, again from the start if that breaks.
+    /// Fetches an object of `bytes` bytes, again from the start if that breaks. `onBytes` hears of each piece.
     static func sha256(
-        of key: String, bytes: Int64, _ client: S3Client, _ isCancelled: @escaping @Sendable () -> Bool
+        of key: String, bytes: Int64, _ client: S3Client, _ isCancelled: @escaping @Sendable () -> Bool,
+        onBytes: @escaping @Sendable (Int) -> Void
     ) throws -> String {
         var attempt = 0
         var firstFailure: ContinuousClock.Instant?
         while true {
             attempt += 1
             let failure: StorageFailure
-            switch fetch(key, bytes, client, isCancelled) {
+            switch fetch(key, bytes, client, isCancelled, onBytes) {
             case .success(let hash): return hash
             case .failure(let found): failure = found
             }
@@ -39,9 +41,10 @@ final class ObjectHash: HTTPReceiver {
     }
 
     private static func fetch(
-        _ key: String, _ bytes: Int64, _ client: S3Client, _ isCancelled: @escaping @Sendable () -> Bool
+        _ key: String, _ bytes: Int64, _ client: S3Client, _ isCancelled: @escaping @Sendable () -> Bool,
+        _ onBytes: @escaping @Sendable (Int) -> Void
     ) -> Result<String, StorageFailure> {
-        let receiver = ObjectHash()
+        let receiver = ObjectHash(onBytes)
         let request = client.signed(HTTPRequest("GET", client.address.object(key)))
         let exchange = client.exchange.client.start(request, receiver: receiver)
         while receiver.ended.wait(timeout: .now() + .milliseconds(100)) == .timedOut {
@@ -65,6 +68,7 @@ final class ObjectHash: HTTPReceiver {
             state.count += Int64(bytes.byteCount)
             bytes.withUnsafeBytes { state.hash.update(bufferPointer: $0) }
         }
+        onBytes(bytes.byteCount)
         return .more
     }
 

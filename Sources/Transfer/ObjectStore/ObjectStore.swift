@@ -101,7 +101,8 @@ public protocol ObjectUpload: AnyObject, Sendable {
     /// may be another's.
     func finish(head: [UInt8]) throws
 
-    /// SHA-256 of the stored object in hexadecimal, by fetching it.
+    /// SHA-256 of the stored object in hexadecimal; `nil` before `finish` has returned. An S3 store's is fetched for it:
+    /// the first bytes are the last that come to be.
     func sha256() throws -> String?
 
     /// Makes a blocked or later `write` or `finish` throw `cancelled` within a second. The rest is `abort`'s.
@@ -118,14 +119,19 @@ public protocol ObjectUpload: AnyObject, Sendable {
 public struct UploadMeasures: Sendable, Equatable {
     /// Bytes of the object that the store has confirmed.
     public var bytesSent: Int64 = 0
+    /// Bytes of the stored object that were fetched to hash it.
+    public var bytesFetched: Int64 = 0
     /// Time in which something was on its way, in seconds.
     public var uploadSeconds: Double = 0
     /// Bytes that went to the local disk in between.
     public var temporaryBytes: Int64 = 0
 
     /// Makes measures; by default nothing was sent yet.
-    public init(bytesSent: Int64 = 0, uploadSeconds: Double = 0, temporaryBytes: Int64 = 0) {
+    public init(
+        bytesSent: Int64 = 0, bytesFetched: Int64 = 0, uploadSeconds: Double = 0, temporaryBytes: Int64 = 0
+    ) {
         self.bytesSent = bytesSent
+        self.bytesFetched = bytesFetched
         self.uploadSeconds = uploadSeconds
         self.temporaryBytes = temporaryBytes
     }

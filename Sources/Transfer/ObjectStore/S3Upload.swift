@@ -37,6 +37,8 @@ public final class S3Upload: ObjectUpload {
         var isBusy = false
         var stage = Stage.open
         var confirmed: Int64 = 0
+        /// Bytes of the finished object that were fetched.
+        var fetched: Int64 = 0
     }
     private enum Stage { case open, discarding, ended }
     private enum Made {
@@ -106,7 +108,9 @@ public final class S3Upload: ObjectUpload {
     public func sha256() throws -> String? {
         let size = state.withLock { $0.stage == .ended && $0.confirmed > 0 ? $0.confirmed : nil }
         guard let size else { return nil }
-        return try ObjectHash.sha256(of: key, bytes: size, client, { [sender] in sender.isCancelled })
+        return try ObjectHash.sha256(of: key, bytes: size, client, { [sender] in sender.isCancelled }) { [self] count in
+            state.withLock { $0.fetched += Int64(count) }
+        }
     }
 
     /// Makes what runs throw `cancelled`.
@@ -122,9 +126,10 @@ public final class S3Upload: ObjectUpload {
 
     /// What it has cost.
     public var measures: UploadMeasures {
-        let confirmed = state.withLock { $0.confirmed }
+        let (confirmed, fetched) = state.withLock { ($0.confirmed, $0.fetched) }
         return UploadMeasures(
-            bytesSent: max(confirmed, sender.confirmedBytes), uploadSeconds: sender.activeSeconds, temporaryBytes: 0)
+            bytesSent: max(confirmed, sender.confirmedBytes), bytesFetched: fetched,
+            uploadSeconds: sender.activeSeconds)
     }
 
     // MARK: Sending

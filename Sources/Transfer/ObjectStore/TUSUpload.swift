@@ -1,3 +1,4 @@
+internal import Crypto
 internal import Foundation
 internal import Synchronization
 
@@ -50,6 +51,7 @@ public final class TUSUpload: ObjectUpload {
         var upload: String?
         var sent: Int64 = 0
         var seconds = 0.0
+        var hash: String?
     }
 
     init(location: String, isShared: Bool, target: Target, policy: RetryPolicy, folder: String) throws {
@@ -80,7 +82,11 @@ public final class TUSUpload: ObjectUpload {
                         .storageUnavailable,
                         "\(target.store) has \(has) of \(location) where \(total) bytes were written; try again")
                 }
-                state.withLock { $0.isOver = true }
+                let hash = try hash(head)
+                state.withLock { state in
+                    state.isOver = true
+                    state.hash = hash
+                }
                 spool.end()
             }
         } catch {
@@ -89,8 +95,8 @@ public final class TUSUpload: ObjectUpload {
         }
     }
 
-    /// Nothing: the store would have to be read back.
-    public func sha256() throws -> String? { nil }
+    /// Of what was sent, which the disk had.
+    public func sha256() throws -> String? { state.withLock { $0.hash } }
 
     /// Makes what runs throw `cancelled`.
     public func cancel() { state.withLock { $0.isCancelled = true } }
@@ -207,6 +213,16 @@ public final class TUSUpload: ObjectUpload {
         if fromHead.count == count { return fromHead }
         let start = max(offset - Int64(head.count), 0)
         return fromHead + (try spool.read(at: start, count: count - fromHead.count))
+    }
+
+    private func hash(_ head: [UInt8]) throws -> String {
+        var hash = SHA256()
+        hash.update(data: head)
+        let step = Int64(1 << 20)
+        for offset in stride(from: 0, to: spool.bytes, by: Int(step)) {
+            hash.update(data: try spool.read(at: offset, count: Int(min(step, spool.bytes - offset))))
+        }
+        return Hexadecimal.string(hash.finalize())
     }
 
     /// The server knows the upload no more: 404, 410, or the 400 that Supabase answers to a HEAD.

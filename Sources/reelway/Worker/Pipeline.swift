@@ -9,6 +9,7 @@ import Transfer
 /// OneDrive ─ item ─▶ key, identity
 ///     └─ ranges ─▶ RemoteSource ─▶ Transcode ─▶ StoreSink ─ parts ─▶ ObjectStore
 ///                       └─ hash ──────▶ │ ◀── still this worker's? before the object becomes visible
+///                                         └── the object is fetched once and hashed, for the report
 /// ```
 struct Pipeline: Sendable {
     /// A stored, checked video.
@@ -32,6 +33,7 @@ struct Pipeline: Sendable {
         self.readAhead = readAhead
         var options = Transcode.Options()
         options.threads = threads
+        options.hashesOutput = true
         self.options = options
     }
 
@@ -63,7 +65,7 @@ struct Pipeline: Sendable {
             }
         }
         watch.whenStopped { upload.cancel() }
-        watch.count { upload.measures.bytesSent }
+        watch.count { upload.measures.bytesSent &+ upload.measures.bytesFetched }
 
         let source = RemoteSource(download)
         let sink = StoreSink(upload, confirm: ownership.confirm)

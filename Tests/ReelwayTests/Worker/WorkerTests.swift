@@ -19,13 +19,18 @@ struct WorkerTests {
             let row = try await shop.ready(id)
             let url = try #require(row["social_ready_url"] as String?)
             let folder = try TestFolder()
-            try folder.write("result.mp4", Data(try await shop.fetch(url)))
+            let result = try await shop.fetch(url)
+            try folder.write("result.mp4", Data(result))
             let inspection = try Inspection(FileSource(path: folder.path + "/result.mp4"), options: .init())
             #expect(inspection.conformance?.ready == true)
             #expect(try await shop.objects(of: id).count == 1)
             #expect(try await shop.openUploads(of: id) == 0)
             let report = try #require(row["social_ready_report"] as String?)
-            #expect(report.contains("\"quickXorHash\""))
+            let (input, output) = try JSONDecoder().decode(StoredReport.self, from: Data(report.utf8)).ends
+            #expect(input.quickXorHash != nil)
+            #expect(output.location == url)
+            #expect(output.bytes == result.count)
+            #expect(output.sha256 == SignatureV4.sha256(result))
             #expect(!report.contains("tempauth"))
             worker.signal(SIGTERM)
             let end = try await worker.end(within: 20)
@@ -221,4 +226,18 @@ struct WorkerTests {
             await proxy.stop()
         }
     }
+}
+
+/// What a row's report tells of both files.
+private struct StoredReport: Decodable {
+    struct Input: Decodable { let quickXorHash: String? }
+    struct Output: Decodable {
+        let location: String
+        let bytes: Int
+        let sha256: String
+    }
+    let input: Input
+    let output: Output
+
+    var ends: (Input, Output) { (input, output) }
 }

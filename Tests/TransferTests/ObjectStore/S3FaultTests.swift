@@ -332,6 +332,6 @@ extension S3Store {
     /// Of what is stored now.
     func sha256(key: String) throws -> String {
         let bytes = try head(key: key, isCancelled: never)?.bytes ?? 0
-        return try ObjectHash.sha256(of: key, bytes: bytes, objects, never)
+        return try ObjectHash.sha256(of: key, bytes: bytes, objects, never) { _ in }
     }
 }

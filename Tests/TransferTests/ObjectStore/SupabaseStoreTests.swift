@@ -76,6 +76,7 @@ import Testing
             #expect(upload.measures.bytesSent == Int64(Self.head.count + Self.body.count))
             #expect(upload.measures.uploadSeconds > 0)
             #expect(try project.storedHash("v1/a b.mp4") == Self.hash)
+            #expect(try upload.sha256() == Self.hash)
             let answer = try project.client.send(HTTPRequest("HEAD", store.publicURL(key: "v1/a b.mp4")))
             #expect(answer.head.status == 200)
             #expect(answer.head["Content-Type"] == "video/mp4")
