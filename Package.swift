@@ -45,11 +45,12 @@ let package = Package(
         .systemLibrary(
             name: "CPostgres", path: "Modules/CPostgres", pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CLinux", path: "Modules/CLinux"),
 
         // Bytes in, an Instagram-ready MP4 out.
         .target(
             name: "Media",
-            dependencies: ["CFFmpeg", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["CFFmpeg", "CLinux", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
 
         // Bytes over the network: ranged downloads, OneDrive, object stores.

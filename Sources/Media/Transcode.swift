@@ -25,6 +25,9 @@ public struct Transcode {
         public var threads: Int?
         /// Whether the report gets the result's SHA-256, which costs reading a finished file once.
         public var hashesOutput = false
+        /// Whether threads that answer someone go first when they wake up: for a service that transcodes beside.
+        /// The calling thread stays so afterwards.
+        public var givesWay = false
 
         /// The planned settings.
         public init() {}
@@ -54,6 +57,7 @@ public struct Transcode {
 
     /// Does the work. Throws a `MediaError` (or what source or sink threw); the sink holds nothing then.
     public func run() throws -> Report {
+        if options.givesWay { TimeSlice.lengthen() }
         do {
             return try work()
         } catch {

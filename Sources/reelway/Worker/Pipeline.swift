@@ -34,6 +34,7 @@ struct Pipeline: Sendable {
         var options = Transcode.Options()
         options.threads = threads
         options.hashesOutput = true
+        options.givesWay = true
         self.options = options
     }
 

@@ -1,0 +1,21 @@
+// Linux's sched_setattr and sched_getattr, which glibc 2.36 has no functions for; syscall is variadic, which Swift can't
+// import.
+#pragma once
+
+#include <linux/sched/types.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Nanoseconds the calling thread may run in one go; 0: not known.
+static inline unsigned long long reelway_thread_slice(void) {
+    struct sched_attr attr = {.size = sizeof attr};
+    return syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0) == 0 ? attr.sched_runtime : 0;
+}
+
+// Sets it for the calling thread and those it starts from now on; all else of its scheduling stays.
+static inline void reelway_set_thread_slice(unsigned long long nanoseconds) {
+    struct sched_attr attr = {.size = sizeof attr};
+    if (syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0) != 0) return;
+    attr.sched_runtime = nanoseconds;
+    syscall(SYS_sched_setattr, 0, &attr, 0);
+}
