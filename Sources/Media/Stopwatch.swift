@@ -6,9 +6,11 @@ struct Stopwatch {
     private let startCPU = Stopwatch.cpuSeconds()
     private var firstPacket: ContinuousClock.Instant?
     private var lastPacket: ContinuousClock.Instant?
+    private var stored: ContinuousClock.Instant?
 
     mutating func markFirstPacket() { if firstPacket == nil { firstPacket = .now } }
     mutating func markLastPacket() { lastPacket = .now }
+    mutating func markStored() { stored = .now }
 
     func timings(bytesRead: Int64, bytesWritten: Int64) -> Report.Timings {
         var timings = Report.Timings()
@@ -16,7 +18,7 @@ struct Stopwatch {
         timings.cpuSeconds = Stopwatch.cpuSeconds() - startCPU
         timings.firstFrameSeconds = firstPacket.map { Stopwatch.seconds($0 - start) } ?? 0
         timings.encodeSeconds = lastPacket.map { Stopwatch.seconds($0 - start) } ?? 0
-        timings.tailSeconds = lastPacket.map { Stopwatch.seconds(ContinuousClock.now - $0) } ?? 0
+        if let lastPacket, let stored { timings.tailSeconds = Stopwatch.seconds(stored - lastPacket) }
         timings.peakResidentBytes = Stopwatch.peakResidentBytes()
         timings.bytesRead = bytesRead
         timings.bytesWritten = bytesWritten

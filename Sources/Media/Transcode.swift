@@ -143,6 +143,7 @@ public struct Transcode {
         try source.verify()
         if isCancelled() { throw MediaError.cancelled }
         try sink.finish(head: sealed.head)
+        clock.markStored()
         report.output = written.output
         report.output?.location = sink.location
         if options.hashesOutput {

@@ -36,4 +36,30 @@ struct ReportTests {
         let report = try #require(Engine.transcode(fixture: "copy-no-audio.mp4").report)
         #expect(try JSONDecoder().decode(Report.self, from: JSONEncoder().encode(report)) == report)
     }
+
+    @Test("The tail ends when the file is stored, before it is read again for its hash")
+    func tail() throws {
+        var options = Transcode.Options()
+        options.hashesOutput = true
+        let source = try FileSource(path: Fixture.path("copy-no-audio.mp4"))
+        let report = try Transcode(from: source, to: SlowHashSink(), options: options).run()
+        #expect(report.output?.sha256 == "hash")
+        #expect(report.timings.wallSeconds > SlowHashSink.seconds)
+        #expect(report.timings.tailSeconds > 0 && report.timings.tailSeconds < SlowHashSink.seconds)
+    }
+}
+
+/// Keeps nothing, and takes its time to hash it.
+private final class SlowHashSink: ByteSink {
+    static let seconds = 1.0
+    let location = "nowhere"
+
+    func write(_ bytes: [UInt8], headLength: Int) throws {}
+    func finish(head: [UInt8]) throws {}
+    func abort() {}
+
+    func sha256() throws -> String? {
+        Thread.sleep(forTimeInterval: Self.seconds)
+        return "hash"
+    }
 }
