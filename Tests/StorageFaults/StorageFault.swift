@@ -139,6 +139,11 @@ public struct StorageFault: Sendable {
         StorageFault(action, method: "HEAD", skip: skip, times: times)
     }
 
+    /// At the fetch of an object.
+    public static func get(_ action: Action, skip: Int = 0, times: Int = 1) -> StorageFault {
+        StorageFault(action, method: "GET", without: ["list-type", "uploads", "uploadId"], skip: skip, times: times)
+    }
+
     func fits(method: String, path: String, query: [String: String]) -> Bool {
         if let wanted = self.method, wanted != method { return false }
         if let wanted = self.path, !path.contains(wanted) { return false }
