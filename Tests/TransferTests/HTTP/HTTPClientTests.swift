@@ -64,6 +64,16 @@ struct HTTPClientTests {
         #expect(server.connections == 0)
     }
 
+    @Test func `a host without an address is an error that names it`() throws {
+        let client = HTTPClient(HTTPClient.Options())
+        let error = try #require(throws: TransferError.self) {
+            try client.send(HTTPRequest("GET", "https://no-such-host.invalid/x?tempauth=secret"))
+        }
+        #expect(error.code == .sourceUnavailable)
+        #expect(error.message.contains("no-such-host.invalid") && !error.message.contains("secret"), "\(error)")
+        client.shutdown()
+    }
+
     @Test func `a connection is used again, and a closed one replaced, body and all`() throws {
         let server = try ScriptedServer { connection in
             // Two answers, then the end: the third request finds the connection closed.

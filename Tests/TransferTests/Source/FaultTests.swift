@@ -94,6 +94,8 @@ struct FaultTests {
         Case(.flip(at: Int64(size) - 1), .error(.sourceHashMismatch)),
         Case(.redirect(to: "https://example.com/x"), skip: 1, .error(.sourceForbidden)),
         Case(.redirect(to: "file:///etc/passwd"), .error(.sourceForbidden)),
+        Case(.redirect(to: "http://10.0.0.1/x"), .error(.sourceForbidden)),
+        Case(.redirect(to: "http://169.254.169.254/latest"), skip: 1, .error(.sourceForbidden)),
     ])
     func `what doesn't pass is given up with its own code`(test: Case) async throws {
         try await check(test)
