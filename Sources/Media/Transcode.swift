@@ -23,7 +23,8 @@ public struct Transcode {
         public var crf: Double?
         /// Threads for decoder and encoder each; `nil`: as many as keep the cores busy.
         public var threads: Int?
-        /// Whether the report gets the result's SHA-256, which costs reading a finished file once.
+        /// Whether the report gets the result's SHA-256, which costs reading a finished file once. Where that fails or is
+        /// cancelled a warning says so: by then the result is stored.
         public var hashesOutput = false
         /// Whether threads that answer someone go first when they wake up: for a service that transcodes beside.
         /// The calling thread stays so afterwards.
@@ -146,11 +147,16 @@ public struct Transcode {
         clock.markStored()
         report.output = written.output
         report.output?.location = sink.location
+        report.warnings = probe.info.warnings + Completeness.warnings(video, audio)
         if options.hashesOutput {
             meter.show(.verifying, 0.99, bytesIn: probe.bytesRead, bytesOut: sealed.fileBytes)
-            report.output?.sha256 = try sink.sha256()
+            do {
+                report.output?.sha256 = try sink.sha256()
+            } catch {
+                // It is there and whole, as the sink made sure: nothing that comes now makes it a failure.
+                report.warnings.append("the result is stored, but couldn't be read again for its SHA-256: \(error)")
+            }
         }
-        report.warnings = probe.info.warnings + Completeness.warnings(video, audio)
         report.ok = true
         report.timings = clock.timings(bytesRead: probe.bytesRead, bytesWritten: sealed.fileBytes)
         meter.show(.verifying, 1, bytesIn: probe.bytesRead, bytesOut: sealed.fileBytes)
