@@ -25,16 +25,7 @@ import Testing
             Case("403", .get(.refuse(.s3(403))), fails: .storageAuth),
         ])
     func hash(trial: Case) async throws {
-        let weed = try #require(SeaweedFS.running)
-        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
-        let client = SeaweedFS.client(stallSeconds: 1)
-        let store = try S3Store(weed.settings(endpoint: proxy.url), client: client, policy: SeaweedFS.hasty)
-        try await onThread {
-            try store.prepare(isCancelled: never)
-            let upload = try store.upload(key: "hash/\(UUID()).mp4") { _ in }
-            try upload.write(Self.body, headLength: Self.head.count)
-            try upload.finish(head: Self.head)
-            proxy.setFaults(trial.faults)
+        try await withStored(trial.faults) { upload in
             let result = Result { try upload.sha256() }
             switch (result, trial.code) {
             case (.success(let hash), nil):
@@ -43,23 +34,12 @@ import Testing
             case (.failure(let error as TransferError), let code?): #expect(error.code == code, "\(error)")
             default: Issue.record("\(result)")
             }
-            client.shutdown()
         }
-        await proxy.stop()
     }
 
     @Test("cancelling ends the fetch within a second")
     func cancel() async throws {
-        let weed = try #require(SeaweedFS.running)
-        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
-        let client = SeaweedFS.client()
-        let store = try S3Store(weed.settings(endpoint: proxy.url), client: client, policy: SeaweedFS.hasty)
-        try await onThread {
-            try store.prepare(isCancelled: never)
-            let upload = try store.upload(key: "hash/\(UUID()).mp4") { _ in }
-            try upload.write(Self.body, headLength: Self.head.count)
-            try upload.finish(head: Self.head)
-            proxy.setFaults([.get(.delay(seconds: 8))])
+        try await withStored([.get(.delay(seconds: 8))], stallSeconds: 30) { upload in
             Thread.detachNewThread {
                 Thread.sleep(forTimeInterval: 0.5)
                 upload.cancel()
@@ -68,6 +48,25 @@ import Testing
             let error = try #require(throws: TransferError.self) { try upload.sha256() }
             #expect(error.code == .cancelled)
             #expect(.now - start < .seconds(1.5))
+        }
+    }
+
+    /// A finished upload, whose store breaks from now on.
+    private func withStored(
+        _ faults: [StorageFault], stallSeconds: Double = 1,
+        _ body: @escaping @Sendable (any ObjectUpload) throws -> Void
+    ) async throws {
+        let weed = try #require(SeaweedFS.running)
+        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
+        let client = SeaweedFS.client(stallSeconds: stallSeconds)
+        let store = try S3Store(weed.settings(endpoint: proxy.url), client: client, policy: SeaweedFS.hasty)
+        try await onThread {
+            try store.prepare(isCancelled: never)
+            let upload = try store.upload(key: "hash/\(UUID()).mp4") { _ in }
+            try upload.write(Self.body, headLength: Self.head.count)
+            try upload.finish(head: Self.head)
+            proxy.setFaults(faults)
+            try body(upload)
             client.shutdown()
         }
         await proxy.stop()
