@@ -208,7 +208,7 @@ public struct Report: Codable, Sendable, Equatable {
         public var location: String
         /// Size in bytes.
         public var bytes: Int64
-        /// SHA-256 in hexadecimal.
+        /// SHA-256 in hexadecimal; `nil` where it was not asked for or not to be had.
         public var sha256: String?
         /// Length in seconds.
         public var durationSeconds: Double
@@ -222,6 +222,20 @@ public struct Report: Codable, Sendable, Equatable {
         public var videoBitrate: Int
         /// Average bits per second of the sound.
         public var audioBitrate: Int
+
+        /// A hash that isn't known is written as null.
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(location, forKey: .location)
+            try container.encode(bytes, forKey: .bytes)
+            try container.encode(sha256, forKey: .sha256)
+            try container.encode(durationSeconds, forKey: .durationSeconds)
+            try container.encode(width, forKey: .width)
+            try container.encode(height, forKey: .height)
+            try container.encode(frameRate, forKey: .frameRate)
+            try container.encode(videoBitrate, forKey: .videoBitrate)
+            try container.encode(audioBitrate, forKey: .audioBitrate)
+        }
     }
 
     /// Whether the file keeps its profile, and where not.
