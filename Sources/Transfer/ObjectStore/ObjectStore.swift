@@ -19,7 +19,8 @@ public protocol ObjectStore: Sendable {
     ///
     /// - Parameters:
     ///   - isShared: whether others may write the same key. What lies there may then be theirs, even if it is the same
-    ///     byte for byte: an upload that fails doesn't delete it, and leaves that to who knows.
+    ///     byte for byte, and so may an upload that is open there: one that fails ends what it knows by its id, and
+    ///     leaves the rest to who knows.
     ///   - onEvent: told of uploads that the store keeps open until they are ended, so that a dead worker's can be
     ///     found; called on the threads that use the upload, must not block for long.
     func upload(

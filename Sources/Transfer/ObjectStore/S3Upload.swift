@@ -302,7 +302,7 @@ public final class S3Upload: ObjectUpload {
         if let uploadID = mine.uploadID, endUpload(uploadID, isLate) {
             onEvent(.closed(key: key, id: uploadID))
         }
-        if mine.mayHaveOthers { try? sweep(isLate) }
+        if !isShared { try? sweep(isLate) }
         switch mine.made {
         case .nothing: break
         case _ where isShared: break

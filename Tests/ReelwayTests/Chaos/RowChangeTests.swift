@@ -40,8 +40,8 @@ extension ChaosTests {
                     if isNoticedFirst { try await held.noticesLoss() }
                     try await held.release()
                     let row = try await shop.ready(held.id)
-                    #expect(row["social_ready_fence"] == "2")
-                    #expect(row["social_ready_attempts"] == "1")
+                    #expect(row["social_ready_fence"] == "2", "\(held.worker.errors)")
+                    #expect(row["social_ready_attempts"] == "1", "\(held.worker.errors)")
                     // The one before has ended too when the worker has.
                     held.worker.signal(SIGTERM)
                     #expect(try await held.worker.end(within: 60).status == 0)

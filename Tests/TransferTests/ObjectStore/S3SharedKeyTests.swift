@@ -36,4 +36,30 @@ struct S3SharedKeyTests {
         try await onThread { try direct.delete(key: key, isCancelled: never) }
         await proxy.stop()
     }
+
+    @Test("an upload that another worker has open isn't ended by one that doesn't know the id of its own")
+    func open() async throws {
+        let weed = try #require(SeaweedFS.running)
+        let direct = try S3Store(weed.settings(), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
+        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
+        proxy.setFaults([.create(.cutAfterwards, times: StorageFault.always)])
+        let lossy = try S3Store(
+            weed.settings(endpoint: proxy.url), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
+        let key = "open/\(UUID()).mp4"
+        let (head, body) = (Noise.bytes(5_242_900), Noise.bytes(12 << 20, seed: 2))
+        try await onThread {
+            try direct.prepare(isCancelled: never)
+            let other = try direct.upload(key: key, isShared: true) { _ in }
+            try other.write(body, headLength: head.count)
+            let lost = try lossy.upload(key: key, isShared: true) { _ in }
+            #expect(throws: TransferError.self) { try lost.write(body, headLength: head.count) }
+            lost.abort()
+            try other.finish(head: head)
+            #expect(try direct.head(key: key, isCancelled: never)?.bytes == Int64(head.count + body.count))
+            // Whoever knows that nobody writes the key any more finds them.
+            #expect(try direct.reapUploads(prefix: key, olderThan: -60, isCancelled: never) > 0)
+            try direct.delete(key: key, isCancelled: never)
+        }
+        await proxy.stop()
+    }
 }
