@@ -15,6 +15,7 @@ struct ReelwayCommand: AsyncParsableCommand {
         ])
 
     static func main() async {
+        let status: Int32
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -22,16 +23,26 @@ struct ReelwayCommand: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            status = 0
         } catch let failure as ExitStatus {
-            Foundation.exit(failure.code)
+            status = failure.code
         } catch {
-            let status = exitCode(for: error)
-            guard status == .success || status == .validationFailure else { Foundation.exit(ExitStatus.report(error)) }
-            if status == .success { exit(withError: error) }
-            let message = self.message(for: error).split(separator: "\n").joined(separator: " ")
-            ExitStatus.print("usage: \(message); see reelway --help")
-            Foundation.exit(64)
+            switch exitCode(for: error) {
+            case .success:
+                // Help or the version was asked for.
+                print(fullMessage(for: error))
+                status = 0
+            case .validationFailure:
+                let message = self.message(for: error).split(separator: "\n").joined(separator: " ")
+                ExitStatus.print("usage: \(message); see reelway --help")
+                status = ErrorCode.usage.exitStatus
+            default: status = ExitStatus.report(error)
+            }
         }
+        // Not exit(3): the libraries' exit handlers take away what threads that still run are about to use; OpenSSL's
+        // took its locks from one that was closing a connection.
+        fflush(nil)
+        _exit(status)
     }
 }
 

@@ -32,6 +32,20 @@ struct ServeCommandTests {
         }
     }
 
+    @Test func `a process ends without the exit handlers of libraries that its threads may be inside of`() async throws {
+        try await TestDatabase.withStore { test, _ in
+            let serve = try Program(
+                Program.reelway, ["serve", "--role", "http", "--port", "0"],
+                environment: ["DATABASE_URL": test.address, "LD_DEBUG": "files"])
+            _ = try await serve.port()
+            serve.signal(SIGTERM)
+            let end = try await serve.end(within: 15)
+            #expect(end.status == 0)
+            #expect(end.errors.contains(/calling init: .*libcrypto/))
+            #expect(!end.errors.contains(/calling fini: .*libcrypto/))
+        }
+    }
+
     @Test func `serve refuses a database that isn't migrated, an address that is taken, and strangers without a token`()
         async throws
     {
