@@ -31,6 +31,7 @@ struct JobRun: Sendable {
         let result = await transcode()
         // What comes now is fenced by itself; a look at a row that has just ended would only mislead.
         supervision.cancel()
+        watch.letGo()
         let end = await conclude(result, logger)
         let progress = watch.progress
         metrics.ended(

@@ -55,6 +55,14 @@ final class JobWatch: Sendable {
     /// Adds bytes that travel without the job's thread to what counts as a movement.
     func count(_ bytes: @escaping @Sendable () -> Int64) { state.withLock { $0.counters.append(bytes) } }
 
+    /// Lets go of what the job has given it, which may hold this in turn. To be called when the thread has ended.
+    func letGo() {
+        state.withLock { state in
+            state.stopActions = []
+            state.counters = []
+        }
+    }
+
     /// Changes whenever a byte or a frame moved.
     var movement: Movement {
         let (progress, counters) = state.withLock { ($0.progress, $0.counters) }

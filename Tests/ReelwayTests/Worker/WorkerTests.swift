@@ -38,6 +38,30 @@ struct WorkerTests {
         }
     }
 
+    @Test func `What a video took is let go of at its end`() async throws {
+        try await Shop.with { shop in
+            let settings = try Settings(shop.environment, needsDatabase: true, keepsVideos: true)
+            let store = JobStore(shop.test.database)
+            let remote = RemoteEnds(settings, patienceSeconds: settings.worker.stallSeconds)
+            let pipeline = Pipeline(
+                oneDrive: try remote.oneDrive(tokens: StoredRefreshToken(settings.oneDrive, in: store)),
+                store: try remote.store(), readAhead: remote.readAhead, threads: nil)
+            let id = try await shop.insert(Clips.small)
+            let job = try #require(try await store.claim(owner: "this", lease: 60))
+            weak var left: JobWatch?
+            do {
+                let watch = JobWatch()
+                left = watch
+                await JobRun(
+                    job: job, watch: watch, store: store, pipeline: pipeline, settings: settings.worker,
+                    metrics: Metrics(), logger: settings.log.logger("test")
+                ).run()
+            }
+            try await shop.ready(id)
+            try await shop.until("nothing holds the video any more", within: 10) { left == nil }
+        }
+    }
+
     @Test(arguments: [Stage.uploading, .beforeComplete])
     func `A cancelled video ends at once and leaves nothing in the store`(stage: Stage) async throws {
         try await Shop.with { shop in
