@@ -32,7 +32,8 @@ struct ServeCommandTests {
         }
     }
 
-    @Test func `a process ends without the exit handlers of libraries that its threads may be inside of`() async throws {
+    @Test func `a process ends without the exit handlers of libraries that its threads may be inside of`() async throws
+    {
         try await TestDatabase.withStore { test, _ in
             let serve = try Program(
                 Program.reelway, ["serve", "--role", "http", "--port", "0"],

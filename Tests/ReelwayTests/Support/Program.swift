@@ -19,6 +19,9 @@ final class Program: Sendable {
         return tests.appendingPathComponent("reelway").path
     }()
 
+    /// Variables that every program needs, or a sanitizer in it.
+    private static let kept = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS"]
+
     private let id: pid_t
     private let arguments: [String]
     private let folder: TestFolder
@@ -31,7 +34,7 @@ final class Program: Sendable {
         folder = try TestFolder()
         self.arguments = arguments
         let kept = ProcessInfo.processInfo.environment.filter {
-            ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"].contains($0.key) || $0.key.hasPrefix("REELWAY_TEST_")
+            Self.kept.contains($0.key) || $0.key.hasPrefix("REELWAY_TEST_")
         }
         let variables = kept.merging(environment) { $1 }.map { "\($0.key)=\($0.value)" }
         var actions = posix_spawn_file_actions_t()
@@ -85,11 +88,16 @@ final class Program: Sendable {
         }
     }
 
-    /// Waits for the program's end.
+    /// Waits for the program's end. Throws where that is a crash, with what it said.
     func end(within seconds: Double = 60) async throws -> Result {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
-            if let status = ended { return Result(status: status, output: output, errors: errors) }
+            if let status = ended {
+                guard ![SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP].contains(status - 128) else {
+                    throw Fault(description: "\(arguments) crashed with signal \(status - 128); it said \(errors)")
+                }
+                return Result(status: status, output: output, errors: errors)
+            }
             guard ContinuousClock.now < deadline else {
                 kill(id, SIGKILL)
                 throw Fault(description: "\(arguments) did not end; it said \(errors)")
