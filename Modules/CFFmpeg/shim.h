@@ -29,3 +29,14 @@ static const int REELWAY_EXTERNAL = AVERROR_EXTERNAL;
 static const int REELWAY_INVALIDDATA = AVERROR_INVALIDDATA;
 static const int REELWAY_DECODER_NOT_FOUND = AVERROR_DECODER_NOT_FOUND;
 static const int REELWAY_ENOMEM = AVERROR(ENOMEM);
+
+// Codecs call it on their own threads: always since libavcodec 60, before that where a deprecated field allows it.
+static inline void reelway_set_get_buffer(AVCodecContext *context, int (*get)(AVCodecContext *, AVFrame *, int)) {
+    context->get_buffer2 = get;
+#if LIBAVCODEC_VERSION_MAJOR < 60
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    context->thread_safe_callbacks = 1;
+#pragma GCC diagnostic pop
+#endif
+}

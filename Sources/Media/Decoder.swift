@@ -17,6 +17,7 @@ enum CodecThreads {
 /// counted, and who counts decides when it is too much.
 final class Decoder {
     private var context: UnsafeMutablePointer<AVCodecContext>?
+    private let pictures = DecodedPictures()
     private let streamBase: Rational
     private let frameSeconds: Double
     private var lastEnd: Double?
@@ -46,6 +47,7 @@ final class Decoder {
         }
         context.pointee.pkt_timebase = stream.pointer.pointee.time_base
         context.pointee.thread_count = Int32(clamping: threads)
+        pictures.serve(context, codec)
         if onlyChecks {
             context.pointee.skip_loop_filter = AVDISCARD_ALL
             context.pointee.skip_idct = AVDISCARD_ALL
