@@ -93,7 +93,7 @@ final class Resampler {
         let room = Int(max(0, swr_get_out_samples(context, count)))
         guard room > 0 else { return [] }
         var planes = Array(repeating: [Float](repeating: 0, count: room), count: channels)
-        let written = try withPlanes(&planes) { pointers -> Int32 in
+        let written = withPlanes(&planes) { pointers -> Int32 in
             let source = data.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: UnsafePointer<UInt8>?.self) }
             return swr_convert(context, pointers, Int32(room), source, count)
         }
