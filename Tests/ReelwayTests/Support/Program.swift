@@ -20,7 +20,7 @@ final class Program: Sendable {
     }()
 
     /// Variables that every program needs, or a sanitizer in it.
-    private static let kept = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS"]
+    private static let passedOn = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS"]
 
     private let id: pid_t
     private let arguments: [String]
@@ -34,7 +34,7 @@ final class Program: Sendable {
         folder = try TestFolder()
         self.arguments = arguments
         let kept = ProcessInfo.processInfo.environment.filter {
-            Self.kept.contains($0.key) || $0.key.hasPrefix("REELWAY_TEST_")
+            Self.passedOn.contains($0.key) || $0.key.hasPrefix("REELWAY_TEST_")
         }
         let variables = kept.merging(environment) { $1 }.map { "\($0.key)=\($0.value)" }
         var actions = posix_spawn_file_actions_t()
