@@ -58,6 +58,11 @@ final class VideoEncoder {
         if let strength = choice.adaptiveQuantisation {
             av_opt_set_double(context.pointee.priv_data, "aq-strength", strength, 0)
         }
+        if av_get_cpu_flags() & AV_CPU_FLAG_AVX512 != 0 {
+            // x264's functions for AVX-512 take longer than those for AVX2 (benchmarks/README.md). x264 believes what
+            // it is told here, so it may be told on such processors only.
+            av_opt_set(context.pointee.priv_data, "x264-params", "asm=avx2", 0)
+        }
         let opened = avcodec_open2(context, codec, nil)
         guard opened >= 0 else {
             throw MediaError(.usage, "libx264 refuses its settings: \(LibavLog.describe(opened))")
