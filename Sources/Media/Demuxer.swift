@@ -55,11 +55,24 @@ final class Demuxer {
         guard opened >= 0 else {
             throw MediaError(.sourceCorrupt, "\(source.name) can't be opened: \(LibavLog.describe(opened))")
         }
-        let probed = avformat_find_stream_info(self.context, nil)
+        let probed = Demuxer.findStreamInfo(self.context)
         try bridge.check()
         guard probed >= 0 else {
             throw MediaError(.sourceCorrupt, "\(source.name) can't be understood: \(LibavLog.describe(probed))")
         }
+    }
+
+    /// libavformat decodes some pictures to learn how the stream orders them. Nobody sees them, so they needn't be
+    /// finished.
+    private static func findStreamInfo(_ context: UnsafeMutablePointer<AVFormatContext>?) -> Int32 {
+        guard let context else { return REELWAY_ENOMEM }
+        var options = [OpaquePointer?](repeating: nil, count: Int(context.pointee.nb_streams))
+        for index in options.indices {
+            av_dict_set(&options[index], "skip_loop_filter", "all", 0)
+            av_dict_set(&options[index], "skip_idct", "all", 0)
+        }
+        defer { for index in options.indices { av_dict_free(&options[index]) } }
+        return avformat_find_stream_info(context, &options)
     }
 
     deinit {
