@@ -20,6 +20,7 @@ final class Decoder {
     private let pictures = DecodedPictures()
     private let streamBase: Rational
     private let frameSeconds: Double
+    let threads: Int
     private var lastEnd: Double?
 
     /// Packets fed, and those whose picture or sound the codec had to conceal or drop.
@@ -34,6 +35,7 @@ final class Decoder {
     ///   - threads: how many threads the codec may use.
     ///   - onlyChecks: look for damage alone; the frames are not fit to be seen.
     init(_ stream: Stream, threads: Int, onlyChecks: Bool = false) throws {
+        self.threads = threads
         streamBase = stream.timeBase
         frameSeconds = stream.averageRate.inverse.value
         guard let codec = avcodec_find_decoder(stream.parameters.codec_id) else {

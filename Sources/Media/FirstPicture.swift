@@ -1,9 +1,19 @@
 internal import CFFmpeg
 
+/// What the first look into a video has decoded. A transcode that would decode just so goes on from there.
+struct HeadStart {
+    /// Has taken in its first `packets`, and holds what it has not given yet.
+    let decoder: Decoder
+    /// What it has given.
+    let frames: [Frame]
+}
+
 /// The first look into the video itself: one decoded picture, and how the first ones are spaced.
 struct FirstPicture {
     /// Everything that was read on the way.
     let packets: [Packet]
+    /// `nil` where the decoder had to be drained for a picture.
+    let headStart: HeadStart?
     private(set) var warnings: [String] = []
     private let frame: Frame
     private let times: [Double]
@@ -15,19 +25,23 @@ struct FirstPicture {
     /// H.264 and HEVC reorder pictures by at most 16.
     private static let deepestReordering = 16
 
+    /// - Parameter threads: how many the decoder may use; `nil`: as many as a transcode is likely to give it.
     init(_ demuxer: Demuxer, _ stream: Stream, isIndexed: Bool, threads: Int?) throws {
-        let decoder = try Decoder(stream, threads: 1)
+        let converts = stream.parameters.format != AV_PIX_FMT_YUV420P.rawValue
+        let decoder = try Decoder(stream, threads: threads ?? CodecThreads.decoding(callerConverts: converts))
         var packets: [Packet] = []
         var times: [Double] = []
         var bytes = 0
-        var first: Frame?
+        var frames: [Frame] = []
         var isAtEnd = false
-        func keep(_ frame: Frame) { if first == nil { first = frame } }
-        while first == nil || (!isIndexed && times.count < FirstPicture.timedPictures),
+        var isDrained = false
+        func keep(_ frame: Frame) { frames.append(frame) }
+        while frames.isEmpty || (!isIndexed && times.count < FirstPicture.timedPictures),
             packets.count < FirstPicture.longestLook.packets, bytes < FirstPicture.longestLook.bytes
         {
             guard let packet = try demuxer.next() else {
-                if first == nil { try decoder.finish(keep) }
+                isDrained = frames.isEmpty
+                if isDrained { try decoder.finish(keep) }
                 isAtEnd = true
                 break
             }
@@ -35,14 +49,15 @@ struct FirstPicture {
             bytes += packet.size
             guard packet.streamIndex == stream.index else { continue }
             if let time = packet.pts ?? packet.dts { times.append(time.seconds) }
-            if first == nil { try decoder.decode(packet, keep) }
+            if frames.isEmpty { try decoder.decode(packet, keep) }
         }
-        guard let first else {
+        guard let first = frames.first else {
             throw MediaError(
                 .sourceCorrupt, "no picture of the \(stream.codecName) video can be decoded; export it again")
         }
         frame = first
         self.packets = packets
+        headStart = isDrained ? nil : HeadStart(decoder: decoder, frames: frames)
         // Pictures are read in coding order: the latest of them may still have others in front of them.
         self.times = isAtEnd ? times.sorted() : Array(times.sorted().dropLast(FirstPicture.deepestReordering))
     }

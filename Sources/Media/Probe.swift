@@ -12,6 +12,7 @@ final class Probe {
     let audioStream: Stream?
     /// Packets read while probing, to be given first.
     private var pending: [Packet]
+    private var headStart: HeadStart?
     /// The packets are the ones an index lists, so a scan would tell nothing new.
     private let isListed: Bool
     private var bytesScanned: Int64 = 0
@@ -42,6 +43,7 @@ final class Probe {
         let isIndexed = isExact && (videoTrack?.samples.count ?? 0) > 0
         let look = try FirstPicture(demuxer, video, isIndexed: isIndexed, threads: threads)
         pending = look.packets
+        headStart = look.headStart
         var videoInfo = look.describe(video, isExact ? videoTrack : nil)
         var audioInfo = audio.map { Probe.describe($0, isExact ? audioTrack : nil) }
         Probe.setTimelines(&videoInfo, &audioInfo, video, audio, demuxer, exact: isExact ? edits?.byTrack : nil)
@@ -60,6 +62,12 @@ final class Probe {
 
     /// Bytes read from the source so far, each as often as it was read.
     var bytesRead: Int64 { demuxer.bytesRead + bytesScanned }
+
+    /// Hands over what has been decoded of the video; its packets come once more all the same.
+    func takeHeadStart() -> HeadStart? {
+        defer { headStart = nil }
+        return headStart
+    }
 
     /// The next packet of the kept streams; `nil` at the end.
     func next() throws -> Packet? {

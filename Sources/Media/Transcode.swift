@@ -115,7 +115,9 @@ public struct Transcode {
         let holds = !plan.copiesVideo && (plan.copiesAudio || heard > video.end + 0.5)
         try video.finish(soundEnd: holds ? heard : nil)
         if isCancelled() { throw MediaError.cancelled }
+        // The sound's last second, while x264 has the last pictures.
         try audio?.finish(videoEnd: video.end)
+        try video.drain()
         try Completeness.check(probe.info, video, audio, plan)
         for packet in video.takeReady() { try running.write(packet, stream: video.streamIndex) }
         if let audio {

@@ -50,7 +50,8 @@ final class VideoTrack {
         self.plan = plan
         self.isCancelled = isCancelled
         timeline = plan.source.video.timeline
-        let stream = probe.videoStream
+        // Taken in any case: what isn't used makes room.
+        let headStart = probe.takeHeadStart()
         switch plan.video {
         case .copy(let addsTags):
             guard let coded = plan.source.video.samples else {
@@ -62,7 +63,8 @@ final class VideoTrack {
         case .encode(let settings, let target):
             let encoder = try VideoEncoder(settings, threads: threads)
             streamIndex = try encoder.addStream(to: muxer)
-            mode = .encode(try Encoding(encoder, settings, target, plan, stream, threads: threads))
+            mode = .encode(
+                try Encoding(encoder, settings, target, plan, probe.videoStream, headStart, threads: threads))
         }
     }
 
@@ -74,11 +76,12 @@ final class VideoTrack {
             end = copy.end
             copies.append(packet)
         case .encode(let encoding):
-            try encoding.decoder.decode(packet) { try show($0, encoding) }
+            try encoding.decode(packet) { try show($0, encoding) }
         }
     }
 
-    /// The source has no more. The last picture stays until `soundEnd` where that is later.
+    /// The source has no more: `end` is final, but x264 still works on the last pictures until `drain` returns. The
+    /// last picture stays until `soundEnd` where that is later.
     func finish(soundEnd: Double?) throws {
         guard case .encode(let encoding) = mode else {
             if case .copy(let copy) = mode { try copy.finish() }
@@ -95,7 +98,11 @@ final class VideoTrack {
         end = max(end, soundEnd ?? 0)
         try encoding.pacer.finish(at: end) { try encode($0, $1, encoding) }
         end = Double(encoding.pacer.ticks) / encoding.rate
-        try encoding.encoder.finish()
+    }
+
+    /// Waits for the last pictures.
+    func drain() throws {
+        if case .encode(let encoding) = mode { try encoding.encoder.finish() }
     }
 
     /// When the last decoded picture ended, before anything was held longer.
@@ -163,18 +170,39 @@ private final class Encoding {
     let deinterlaces: Bool
     let threads: Int?
     var hasShown = false
+    /// Frames the first look has decoded, and how many of the packets to come it has fed.
+    private var framesAhead: [Frame] = []
+    private var packetsAhead = 0
 
     init(
         _ encoder: VideoEncoder, _ settings: VideoEncoder.Settings, _ target: PictureConverter.Target, _ plan: Plan,
-        _ stream: Stream, threads: Int?
+        _ stream: Stream, _ headStart: HeadStart?, threads: Int?
     ) throws {
         let converts = !target.keeps(plan.source.video)
-        decoder = try Decoder(stream, threads: threads ?? CodecThreads.decoding(callerConverts: converts))
+        let decoderThreads = threads ?? CodecThreads.decoding(callerConverts: converts)
+        if let headStart, headStart.decoder.threads == decoderThreads {
+            decoder = headStart.decoder
+            framesAhead = headStart.frames
+            packetsAhead = decoder.packets
+        } else {
+            decoder = try Decoder(stream, threads: decoderThreads)
+        }
         self.encoder = EncoderThread(encoder)
         converter = PictureConverter(target, threads: threads)
         rate = settings.frameRate.value
         pacer = FramePacer(rate: rate)
         deinterlaces = plan.deinterlaces
         self.threads = threads
+    }
+    /// Decodes a packet, or where the first look has done so already gives what came of it.
+    func decode(_ packet: Packet, _ body: (Frame) throws -> Void) throws {
+        let frames = framesAhead
+        framesAhead = []
+        for frame in frames { try body(frame) }
+        guard packetsAhead == 0 else {
+            packetsAhead -= 1
+            return
+        }
+        try decoder.decode(packet, body)
     }
 }
