@@ -41,7 +41,14 @@ enum EngineCases {
         let settings = try Programs.equalX264(preset: "veryfast", to: own)
         var contest = Contest()
         contest.addReelway(reelway, options) { try Programs.figures(of: own) }
-        for (name, program) in [("ffmpeg 9", try Workplace.newestFFmpeg()), ("ffmpeg 5.1", Workplace.debianFFmpeg)] {
+        let newest = try Workplace.newestFFmpeg()
+        var peers = [("ffmpeg 9", newest, settings), ("ffmpeg 5.1", Workplace.debianFFmpeg, settings)]
+        if try Workplace.hasAVX512() {
+            // How much of the difference comes from x264's functions, of which Reelway leaves these out.
+            let settings = try Programs.equalX264(preset: "veryfast", to: own, and: ["asm=avx2"])
+            peers.append(("ffmpeg 9, x264 told to do without AVX-512", newest, settings))
+        }
+        for (name, program, settings) in peers {
             let path = Programs.output("equal-\(name)")
             contest.add(name, Programs.ffmpeg(program, source, path, settings)) { try Programs.figures(of: path) }
         }

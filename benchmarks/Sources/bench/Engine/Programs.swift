@@ -15,9 +15,11 @@ enum Programs {
     }
 
     /// The same settings that Reelway gave x264 for `result`.
-    static func equalX264(preset: String, to result: String) throws -> [String] {
+    ///
+    /// - Parameter more: parameters of x264 that it makes no note of.
+    static func equalX264(preset: String, to result: String, and more: [String] = []) throws -> [String] {
         ["-c:v", "libx264", "-preset", preset, "-profile:v", "high", "-pix_fmt", "yuv420p"]
-            + (try X264Settings(of: result)).forFFmpeg + sound
+            + ["-x264-params", (try X264Settings(of: result).parameters + more).joined(separator: ":")] + sound
     }
 
     static let sound = ["-c:a", "aac", "-b:a", "128k"]

@@ -16,7 +16,7 @@ struct X264Settings {
     subscript(name: String) -> String? { values.first { $0.name == name }?.value }
 
     /// What x264 calls them as parameters. Threads are left to each program.
-    private static let parameters = [
+    private static let names = [
         "cabac": "cabac", "ref": "ref", "me": "me", "subme": "subme", "mixed_ref": "mixed-refs", "me_range": "merange",
         "trellis": "trellis", "8x8dct": "8x8dct", "bframes": "bframes", "weightp": "weightp", "keyint": "keyint",
         "keyint_min": "min-keyint", "scenecut": "scenecut", "rc_lookahead": "rc-lookahead", "mbtree": "mbtree",
@@ -25,13 +25,13 @@ struct X264Settings {
     ]
 
     /// As ffmpeg's -x264-params takes them, on top of the preset.
-    var forFFmpeg: [String] {
-        var words = values.compactMap { pair in X264Settings.parameters[pair.name].map { "\($0)=\(pair.value)" } }
+    var parameters: [String] {
+        var words = values.compactMap { pair in X264Settings.names[pair.name].map { "\($0)=\(pair.value)" } }
         if let aq = self["aq"]?.split(separator: ":") {
             words.append("aq-mode=\(aq[0])")
             if aq.count > 1 { words.append("aq-strength=\(aq[1])") }
         }
-        return ["-x264-params", words.joined(separator: ":")]
+        return words
     }
 
     /// Names of settings in which two files differ, threads aside.

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Programs that do the same work, run in turn (A B A B …), so that what else the machine does meets all of them.
+/// Programs that do the same work, run in turn (A B C, B C A …), so that what else the machine does meets all of them.
 struct Contest {
     struct Contender {
         var name: String
@@ -37,7 +37,9 @@ struct Contest {
     func run(times: Int) throws -> [Row] {
         var rows = contenders.map { Row(program: $0.name) }
         for round in 0..<times {
-            for (index, contender) in contenders.enumerated() {
+            for step in contenders.indices {
+                let index = (round + step) % contenders.count
+                let contender = contenders[index]
                 let usage = try contender.command.run()
                 rows[index].runs.append(usage)
                 Progress.say("\(contender.name): \(Numbers.short(usage.wall)) s, \(Numbers.short(usage.cpu)) CPU s")

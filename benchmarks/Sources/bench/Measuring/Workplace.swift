@@ -37,6 +37,9 @@ enum Workplace {
         try Files.makeFolder(results)
     }
 
+    /// Whether the processor has AVX-512.
+    static func hasAVX512() throws -> Bool { try Command("cat", ["/proc/cpuinfo"]).text().contains(" avx512f ") }
+
     /// The newest ffmpeg program, from PyPI.
     static func newestFFmpeg() throws -> String {
         let binaries = root + "/.tools/imageio-ffmpeg/imageio_ffmpeg/binaries"
