@@ -17,7 +17,8 @@ public struct Inspection: Codable, Sendable {
     public init(
         _ source: any ByteSource, options: Transcode.Options, isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws {
-        let probe = try Probe(source, threads: options.threads, isCancelled: isCancelled)
+        // Each thread of a decoder wants a packet before the first picture comes, and a remote source is read for it.
+        let probe = try Probe(source, threads: 1, isCancelled: isCancelled)
         if (try? Plan.checkDuration(probe.info, options.profile)) != nil {
             try probe.listPackets(source, options, isCancelled: isCancelled)
         }
