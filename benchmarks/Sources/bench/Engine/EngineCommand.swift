@@ -34,7 +34,8 @@ enum EngineCases {
     ]
 
     private static func equal(_ options: BenchOptions, _ result: inout CaseResult) throws {
-        let source = try NaturalClips(folder: options.clips).mixed(seconds: options.quick ? 16 : 30)
+        // A short clip often: what the machine does beside changes within a minute.
+        let source = try NaturalClips(folder: options.clips).mixed(seconds: 16)
         let own = Programs.output("equal-reelway")
         let reelway = Programs.reelway(source, own, ["--force-encode", "--preset", "veryfast", "--crf", "20"])
         try reelway.run()
@@ -52,7 +53,7 @@ enum EngineCases {
             let path = Programs.output("equal-\(name)")
             contest.add(name, Programs.ffmpeg(program, source, path, settings)) { try Programs.figures(of: path) }
         }
-        try contest.run(times: options.runs ?? (options.quick ? 2 : 5), into: &result)
+        try contest.run(times: options.runs ?? (options.quick ? 2 : 9), into: &result)
         let differences = try X264Settings(of: own).differences(
             from: X264Settings(of: Programs.output("equal-ffmpeg 5.1")))
         if !differences.isEmpty {
