@@ -20,6 +20,7 @@ final class Decoder {
     private let pictures = DecodedPictures()
     private let streamBase: Rational
     private let frameSeconds: Double
+    /// How many threads the codec may use.
     let threads: Int
     private var lastEnd: Double?
 

@@ -63,7 +63,8 @@ final class Probe {
     /// Bytes read from the source so far, each as often as it was read.
     var bytesRead: Int64 { demuxer.bytesRead + bytesScanned }
 
-    /// Hands over what has been decoded of the video; its packets come once more all the same.
+    /// Hands over what has been decoded of the video, which takes memory until then. Its packets come from `next` all
+    /// the same.
     func takeHeadStart() -> HeadStart? {
         defer { headStart = nil }
         return headStart

@@ -79,7 +79,7 @@ public struct Transcode {
 
         let muxer = try Muxer(to: faststart)
         let video = try VideoTrack(
-            plan, probe, threads: options.threads, muxer: muxer, isCancelled: isCancelled)
+            plan, probe, probe.takeHeadStart(), threads: options.threads, muxer: muxer, isCancelled: isCancelled)
         let audio = try AudioTrack(plan, probe, muxer: muxer)
         let running = try muxer.start()
         // The last copied sound waits until it is known where the picture ends.
@@ -117,7 +117,7 @@ public struct Transcode {
         if isCancelled() { throw MediaError.cancelled }
         // The sound's last second, while x264 has the last pictures.
         try audio?.finish(videoEnd: video.end)
-        try video.drain()
+        try video.waitForEncoder()
         try Completeness.check(probe.info, video, audio, plan)
         for packet in video.takeReady() { try running.write(packet, stream: video.streamIndex) }
         if let audio {

@@ -44,14 +44,14 @@ final class VideoTrack {
     /// Pictures of a copy that were decoded to look for damage, and those that had it.
     var checked: (packets: Int, damaged: Int)? { if case .copy(let copy) = mode { copy.checked } else { nil } }
 
+    /// - Parameter headStart: what the first look has decoded; used where the plan would decode just so.
     init(
-        _ plan: Plan, _ probe: Probe, threads: Int?, muxer: borrowing Muxer, isCancelled: @escaping () -> Bool
+        _ plan: Plan, _ probe: Probe, _ headStart: HeadStart?, threads: Int?, muxer: borrowing Muxer,
+        isCancelled: @escaping () -> Bool
     ) throws {
         self.plan = plan
         self.isCancelled = isCancelled
         timeline = plan.source.video.timeline
-        // Taken in any case: what isn't used makes room.
-        let headStart = probe.takeHeadStart()
         switch plan.video {
         case .copy(let addsTags):
             guard let coded = plan.source.video.samples else {
@@ -80,8 +80,8 @@ final class VideoTrack {
         }
     }
 
-    /// The source has no more: `end` is final, but x264 still works on the last pictures until `drain` returns. The
-    /// last picture stays until `soundEnd` where that is later.
+    /// The source has no more: `end` is final, but x264 still works on the last pictures until `waitForEncoder`
+    /// returns. The last picture stays until `soundEnd` where that is later.
     func finish(soundEnd: Double?) throws {
         guard case .encode(let encoding) = mode else {
             if case .copy(let copy) = mode { try copy.finish() }
@@ -100,8 +100,8 @@ final class VideoTrack {
         end = Double(encoding.pacer.ticks) / encoding.rate
     }
 
-    /// Waits for the last pictures.
-    func drain() throws {
+    /// Waits until x264 has given the last pictures. Throws what it threw.
+    func waitForEncoder() throws {
         if case .encode(let encoding) = mode { try encoding.encoder.finish() }
     }
 

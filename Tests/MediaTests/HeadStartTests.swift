@@ -1,3 +1,5 @@
+import CFFmpeg
+import Foundation
 import Testing
 
 @testable import Media
@@ -5,38 +7,36 @@ import Testing
 @Suite("Head start")
 struct HeadStartTests {
     @Test(
-        "A transcode decodes each packet once, those of the first look too",
+        "A transcode that goes on from the first look decodes each packet once and gives the same bytes",
         arguments: [
             "copy-1080p30-44.1k-b-frames.mp4", "container.ts", "hdr-hlg-tags-in-bitstream.mp4", "rate-1.mp4",
         ], [1, 2, 16, nil])
-    func once(fixture: String, threads: Int?) throws {
-        let source = try FileSource(path: Fixture.path(fixture))
-        let probe = try Probe(source, threads: threads, isCancelled: { false })
-        var options = Transcode.Options()
-        options.forceEncode = true
-        let plan = try Plan(probe.info, .reels, options)
-        guard case .encode(let settings, _) = plan.video else { throw NotEncoded() }
-        let muxer = try Muxer(to: FaststartSink(MemorySink(), reservedPrefix: 0))
-        let video = try VideoTrack(plan, probe, threads: threads, muxer: muxer, isCancelled: { false })
-        var packets = 0
-        var made = 0
-        while let packet = try probe.next() {
-            guard packet.streamIndex == probe.videoStream.index else { continue }
-            packets += 1
-            try video.feed(packet)
-            made += video.takeReady().count
-        }
-        try video.finish(soundEnd: nil)
-        try video.drain()
-        made += video.takeReady().count
-        #expect(video.damage.packets == packets)
-        #expect(video.damage.damaged == 0)
-        let end = try #require(probe.info.video.end)
-        #expect(abs(video.end - end) < 0.5 / settings.frameRate.value)
-        #expect(made == Int((video.end * settings.frameRate.value).rounded()))
+    func same(fixture: String, threads: Int?) throws {
+        let ahead = try encode(fixture, threads: threads, ahead: true)
+        let afresh = try encode(fixture, threads: threads, ahead: false)
+        #expect(ahead.packetsDecoded == ahead.packetsRead)
+        #expect(ahead.damaged == 0)
+        #expect(abs(ahead.end - ahead.expectedEnd) < 0.5 / ahead.rate)
+        #expect(ahead.packets.count == Int((ahead.end * ahead.rate).rounded()))
+        #expect(ahead.packets == afresh.packets)
     }
 
-    private struct NotEncoded: Error {}
+    @Test("A transcode goes on with the first look's decoder, unless it wants another number of threads")
+    func used() throws {
+        let name = "copy-1080p30-44.1k-b-frames.mp4"
+        for (looking, transcoding, isUsed) in [(2, 2, true), (nil, nil, true), (1, 2, false)] as [(Int?, Int?, Bool)] {
+            let probe = try Probe(FileSource(path: Fixture.path(name)), threads: looking, isCancelled: { false })
+            weak var decoder: Decoder?
+            let video: VideoTrack
+            do {
+                let start = try #require(probe.takeHeadStart())
+                decoder = start.decoder
+                video = try track(try plan(probe), probe, start, threads: transcoding)
+            }
+            #expect((decoder != nil) == isUsed)
+            withExtendedLifetime(video) {}
+        }
+    }
 
     @Test("What was decoded is handed over once, and not at all where the decoder had to be drained")
     func handedOver() throws {
@@ -49,5 +49,56 @@ struct HeadStartTests {
         // 16 threads give nothing before they have 16 packets.
         let short = try Probe(FileSource(path: Fixture.path("rate-1.mp4")), threads: 16, isCancelled: { false })
         #expect(short.takeHeadStart() == nil)
+    }
+
+    private struct Encoded {
+        var packetsRead = 0
+        var packetsDecoded = 0
+        var damaged = 0
+        /// In seconds, and pictures a second.
+        var end = 0.0
+        var expectedEnd = 0.0
+        var rate = 0.0
+        var packets: [Data] = []
+
+        mutating func take(_ made: [Packet]) {
+            packets += made.map { Data(bytes: $0.pointer.pointee.data, count: $0.size) }
+        }
+    }
+
+    private func encode(_ fixture: String, threads: Int?, ahead: Bool) throws -> Encoded {
+        let probe = try Probe(FileSource(path: Fixture.path(fixture)), threads: threads, isCancelled: { false })
+        let start = probe.takeHeadStart()
+        let plan = try plan(probe)
+        guard case .encode(let settings, _) = plan.video else { throw NotEncoded() }
+        let video = try track(plan, probe, ahead ? start : nil, threads: threads)
+        var encoded = Encoded()
+        encoded.rate = settings.frameRate.value
+        encoded.expectedEnd = try #require(probe.info.video.end)
+        while let packet = try probe.next() {
+            guard packet.streamIndex == probe.videoStream.index else { continue }
+            encoded.packetsRead += 1
+            try video.feed(packet)
+            encoded.take(video.takeReady())
+        }
+        try video.finish(soundEnd: nil)
+        try video.waitForEncoder()
+        encoded.take(video.takeReady())
+        encoded.end = video.end
+        (encoded.packetsDecoded, encoded.damaged) = video.damage
+        return encoded
+    }
+
+    private struct NotEncoded: Error {}
+
+    private func plan(_ probe: Probe) throws -> Plan {
+        var options = Transcode.Options()
+        options.forceEncode = true
+        return try Plan(probe.info, .reels, options)
+    }
+
+    private func track(_ plan: Plan, _ probe: Probe, _ start: HeadStart?, threads: Int?) throws -> VideoTrack {
+        let muxer = try Muxer(to: FaststartSink(MemorySink(), reservedPrefix: 0))
+        return try VideoTrack(plan, probe, start, threads: threads, muxer: muxer, isCancelled: { false })
     }
 }
