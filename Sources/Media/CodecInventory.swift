@@ -20,4 +20,14 @@ public enum CodecInventory {
         ]
         return codecs.filter { avcodec_find_decoder($0.id) == nil }.map(\.name)
     }
+
+    /// Why libavfilter, which turns and deinterlaces pictures, can't be used; `nil`: it can.
+    public static var filterObstacle: MediaError? {
+        do throws(MediaError) {
+            _ = try FilterGraph.openLibrary()
+            return nil
+        } catch {
+            return error
+        }
+    }
 }

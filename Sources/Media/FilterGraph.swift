@@ -2,6 +2,7 @@ internal import CFFmpeg
 
 /// A chain of libavfilter's filters, for what libswscale can't do: deinterlacing and turning.
 final class FilterGraph {
+    private let library: reelway_filters
     private var graph: UnsafeMutablePointer<AVFilterGraph>?
     private var source: UnsafeMutablePointer<AVFilterContext>?
     private var sink: UnsafeMutablePointer<AVFilterContext>?
@@ -16,34 +17,46 @@ final class FilterGraph {
     ///   - filters: the chain, in libavfilter's own language.
     ///   - frame: one of the frames that will come; all must have its size and format.
     init(_ filters: String, for frame: Frame, threads: Int?) throws {
+        library = try FilterGraph.openLibrary()
         (width, height, format) = (frame.width, frame.height, frame.format)
-        graph = avfilter_graph_alloc()
+        graph = library.graph_alloc()
         guard let graph else { throw MediaError.outOfMemory }
         graph.pointee.nb_threads = Int32(clamping: threads ?? 0)
         let base = FilterGraph.timeBase
         let arguments =
             "video_size=\(frame.width)x\(frame.height):pix_fmt=\(frame.format.rawValue):time_base=\(base.num)/\(base.den)"
         let isBuilt =
-            avfilter_graph_create_filter(&source, avfilter_get_by_name("buffer"), "in", arguments, nil, graph) >= 0
-            && avfilter_graph_create_filter(&sink, avfilter_get_by_name("buffersink"), "out", nil, nil, graph) >= 0
+            library.graph_create_filter(&source, library.get_by_name("buffer"), "in", arguments, nil, graph) >= 0
+            && library.graph_create_filter(&sink, library.get_by_name("buffersink"), "out", nil, nil, graph) >= 0
         guard isBuilt else { throw MediaError(.internal, "libavfilter has no buffer filters") }
         // The chain's open ends, named as seen from inside it.
-        var outputs = avfilter_inout_alloc()
-        var inputs = avfilter_inout_alloc()
+        var outputs = library.inout_alloc()
+        var inputs = library.inout_alloc()
         defer {
-            avfilter_inout_free(&outputs)
-            avfilter_inout_free(&inputs)
+            library.inout_free(&outputs)
+            library.inout_free(&inputs)
         }
         outputs?.pointee.name = av_strdup("in")
         outputs?.pointee.filter_ctx = source
         inputs?.pointee.name = av_strdup("out")
         inputs?.pointee.filter_ctx = sink
-        guard avfilter_graph_parse_ptr(graph, filters, &inputs, &outputs, nil) >= 0,
-            case let configured = avfilter_graph_config(graph, nil), configured >= 0
+        guard library.graph_parse_ptr(graph, filters, &inputs, &outputs, nil) >= 0,
+            case let configured = library.graph_config(graph, nil), configured >= 0
         else { throw MediaError(.internal, "the filters \(filters) can't be used: \(LibavLog.describe(-1))") }
     }
 
-    deinit { avfilter_graph_free(&graph) }
+    deinit { library.graph_free(&graph) }
+
+    /// The library is opened when it is first needed, see `reelway_filters`; from then on this finds it at once.
+    static func openLibrary() throws(MediaError) -> reelway_filters {
+        var library = reelway_filters()
+        if let fault = reelway_open_filters(&library) {
+            throw MediaError(
+                .internal,
+                "libavfilter, which turns and deinterlaces pictures, can't be opened: \(String(cString: fault))")
+        }
+        return library
+    }
 
     /// Whether the frame is of the size and format the graph was made for.
     func takes(_ frame: Frame) -> Bool { frame.width == width && frame.height == height && frame.format == format }
@@ -52,16 +65,16 @@ final class FilterGraph {
     func filter(_ frame: Frame?, _ body: (Frame) throws -> Void) throws {
         if let frame { frame.pointer.pointee.pts = Int64((frame.time * 1e6).rounded()) }
         // The graph gets a reference of its own; the caller keeps the frame.
-        let sent = av_buffersrc_add_frame_flags(source, frame?.pointer, Int32(AV_BUFFERSRC_FLAG_KEEP_REF))
+        let sent = library.source_add_frame(source, frame?.pointer, Int32(AV_BUFFERSRC_FLAG_KEEP_REF))
         guard sent >= 0 else { throw MediaError(.internal, "a filter failed: \(LibavLog.describe(sent))") }
         while true {
             let output = try Frame()
-            let result = av_buffersink_get_frame(sink, output.pointer)
+            let result = library.sink_get_frame(sink, output.pointer)
             if result == REELWAY_EAGAIN || result == REELWAY_EOF { return }
             guard result >= 0 else { throw MediaError(.internal, "a filter failed: \(LibavLog.describe(result))") }
             // A deinterlacer counts in half the ticks it was given.
             output.time =
-                Timestamp(output.pointer.pointee.pts, Rational(av_buffersink_get_time_base(sink)))?.seconds ?? 0
+                Timestamp(output.pointer.pointee.pts, Rational(library.sink_get_time_base(sink)))?.seconds ?? 0
             output.duration = frame?.duration ?? 0
             try body(output)
         }

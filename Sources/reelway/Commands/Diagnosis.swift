@@ -49,6 +49,9 @@ struct Diagnosis: Sendable {
                     Failure(.internal, "libavcodec has no encoder \(encoders.joined(separator: ", "))"),
                     mend: "install Debian's libavcodec-extra59, or an FFmpeg built with libx264"))
         }
+        if let obstacle = CodecInventory.filterObstacle {
+            return Finding(subject: subject, verdict: .fault(Failure(obstacle), mend: "install Debian's libavfilter8"))
+        }
         if !decoders.isEmpty {
             return Finding(
                 subject: subject, verdict: .note("videos in \(decoders.joined(separator: ", ")) can't be decoded"))

@@ -14,8 +14,8 @@ struct SmokeCommand: ParsableCommand {
             name: "smoke", title: "Counts that depend on no machine", date: Today.text, machine: try Machine.current(),
             isQuick: true)
         for step in [
-            SmokeCommand.inspect, SmokeCommand.copyToStore, SmokeCommand.copyOfFile, SmokeCommand.encode,
-            SmokeCommand.allocations,
+            SmokeCommand.start, SmokeCommand.inspect, SmokeCommand.copyToStore, SmokeCommand.copyOfFile,
+            SmokeCommand.encode, SmokeCommand.allocations,
         ] {
             try step(&result)
         }
@@ -39,6 +39,13 @@ struct SmokeCommand: ParsableCommand {
                 "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-c:a", "aac", "-b:a",
                 "128k",
             ] + (indexInFront ? ["-movflags", "+faststart"] : []))
+    }
+
+    /// Debian's libavcodec and libavformat bring most of them; libavfilter would bring thirty more.
+    private static func start(_ result: inout CaseResult) throws {
+        let list = try Command(Workplace.reelway, ["--version"], environment: ["LD_TRACE_LOADED_OBJECTS": "1"]).text()
+        result.demand(
+            "5.7", "start: libraries loaded", atMost: 155, Double(list.split(separator: "\n").count), "")
     }
 
     private static func inspect(_ result: inout CaseResult) throws {
