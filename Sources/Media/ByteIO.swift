@@ -36,6 +36,10 @@ public protocol ByteSink: AnyObject {
     /// Where the result will be found, for messages and the report.
     var location: String { get }
 
+    /// How much media the head has to hold, where there is that much: it waits in memory. A result with no more than
+    /// that is all head.
+    var mediaInHead: Int { get }
+
     /// Takes the next bytes of the body. Called only if the file does not fit in its head alone.
     ///
     /// - Parameter headLength: how many bytes the head is going to have; the same in every call, so the first
@@ -55,6 +59,9 @@ public protocol ByteSink: AnyObject {
 }
 
 extension ByteSink {
+    /// 256 KiB: what is smaller is worth packing without a gap.
+    public var mediaInHead: Int { 1 << 18 }
+
     /// No sink has to be able to read its result back.
     public func sha256() throws -> String? { nil }
 }

@@ -6,7 +6,7 @@ final class EncoderThread {
     private let made = MadePackets()
 
     /// Pictures that may wait: the decoder works ahead while x264 has a hard one.
-    private static let waiting = 3
+    private static let waiting = 2
 
     /// Takes the encoder over: from here on nobody else may touch it.
     init(_ encoder: VideoEncoder) {

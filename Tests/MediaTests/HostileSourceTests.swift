@@ -155,15 +155,20 @@ struct HostileSourceTests {
         #expect(rate < 0.0195, "more bits a pixel than the longest reel has: \(rate)")
     }
 
-    @Test("A large result leaves in pieces while it is made, and is the same as in one")
-    func pieces() throws {
+    @Test("A large result leaves in pieces but for the media its head has to hold", arguments: [1 << 18, 5 << 20])
+    func pieces(mediaInHead: Int) throws {
         let (path, options) = (try Self.noise(), Self.noisy())
-        let sink = MemorySink()
+        let sink = MemorySink(mediaInHead: mediaInHead)
         let (_, report, error) = try Engine.run(FileSource(path: path), into: sink, options)
         #expect(error == nil)
         #expect(sink.faults == [])
         let writes = sink.calls.dropLast()
         #expect(writes.count >= 2, "\(sink.calls)")
+        guard case .finish(let head) = sink.calls.last else {
+            Issue.record("not finished: \(sink.calls)")
+            return
+        }
+        #expect(head >= mediaInHead && head < mediaInHead + (1 << 16), "\(head)")
         #expect(Int(report?.output?.bytes ?? 0) == sink.file?.count)
         #expect(try Judge.conforms(Engine.store(sink.file ?? [])) == [])
     }

@@ -10,15 +10,12 @@
 /// ```
 ///
 /// Only the head depends on the index, so the body leaves while the encoder still runs, no byte is read back and
-/// no disk is needed. Object stores want the head's part to be at least 5 MiB: that much media is held.
+/// no disk is needed. Object stores want the head's part to be at least 5 MiB: so much media is held as the sink asks for.
 ///
 /// A sink that writes a file has to know where the body begins before the index exists. So the head's length is
 /// fixed when the first body bytes leave: a bound for the index is reserved and what it doesn't use becomes a
 /// `free` box. A result that fits in the head alone is packed without one.
 final class FaststartSink {
-    /// Media held back. S3's smallest part is 5 MiB (5,242,880 bytes); the boxes in front of it come on top.
-    static let heldMedia = 5 << 20
-
     private let sink: any ByteSink
     private let heldLimit: Int
     /// Bytes in front of the first media byte in the finished file, when there is a body.
@@ -38,10 +35,12 @@ final class FaststartSink {
     private static let longestPreamble = 4096
 
     /// - Parameter reservedPrefix: bound for the bytes in front of the media (`ftyp`, `moov`, `mdat` header).
-    init(_ sink: any ByteSink, reservedPrefix: Int, heldMedia: Int = FaststartSink.heldMedia) {
+    init(_ sink: any ByteSink, reservedPrefix: Int) {
         self.sink = sink
         self.reservedPrefix = reservedPrefix
-        heldLimit = heldMedia + FaststartSink.longestPreamble
+        heldLimit = sink.mediaInHead + FaststartSink.longestPreamble
+        // Grown bit by bit it would leave its earlier selves behind in the heap.
+        held.reserveCapacity(heldLimit)
     }
 
     /// Bytes the muxer has given so far.

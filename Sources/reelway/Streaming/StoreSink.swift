@@ -14,6 +14,8 @@ final class StoreSink: ByteSink {
 
     var location: String { upload.location }
     var measures: UploadMeasures { upload.measures }
+    /// The head is an object's first part, and the boxes in front of the media come on top.
+    var mediaInHead: Int { PartLayout.smallestPart }
 
     func write(_ bytes: [UInt8], headLength: Int) throws { try upload.write(bytes, headLength: headLength) }
 

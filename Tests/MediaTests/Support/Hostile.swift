@@ -101,14 +101,20 @@ final class MemorySink: ByteSink {
     }
 
     let location = "memory"
+    let mediaInHead: Int
     private(set) var calls: [Call] = []
     private(set) var file: [UInt8]?
     private var body: [UInt8] = []
     private let failsAfter: Int?
     static let failure = MediaError(.storageUnavailable, "the disk is full")
 
-    /// - Parameter failsAfter: how many calls go well before each further one throws.
-    init(failsAfter: Int? = nil) { self.failsAfter = failsAfter }
+    /// - Parameters:
+    ///   - failsAfter: how many calls go well before each further one throws.
+    ///   - mediaInHead: as an object store would ask for it.
+    init(failsAfter: Int? = nil, mediaInHead: Int = 5 << 20) {
+        self.failsAfter = failsAfter
+        self.mediaInHead = mediaInHead
+    }
 
     func write(_ bytes: [UInt8], headLength: Int) throws {
         calls.append(.write(count: bytes.count, headLength: headLength))
