@@ -91,8 +91,8 @@ struct HostileSourceTests {
     }
 
     /// Noise that hardly compresses: as encoded by `noisy`, more than the 5 MiB that are held back.
-    private static func noise() throws -> String {
-        let path = try Scratch.folder() + "/noise.mp4"
+    private static func noise(_ ending: String = "mp4") throws -> String {
+        let path = try Scratch.folder() + "/noise.\(ending)"
         _ = try Shell.succeed(
             "ffmpeg",
             ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=30,noise=alls=60:allf=t", "-t", "4"]
@@ -171,6 +171,16 @@ struct HostileSourceTests {
         #expect(head >= mediaInHead && head < mediaInHead + (1 << 16), "\(head)")
         #expect(Int(report?.output?.bytes ?? 0) == sink.file?.count)
         #expect(try Judge.conforms(Engine.store(sink.file ?? [])) == [])
+    }
+
+    @Test("A small result is packed, though the room for its index is planned for the longest video")
+    func packed() throws {
+        let clip = try Data(contentsOf: URL(fileURLWithPath: Self.noise("ts")))
+        let source = NotSeekable([UInt8](clip), name: "noise.ts")
+        let (sink, report, error) = try Engine.run(source, into: MemorySink(mediaInHead: 1 << 18), Self.noisy(crf: 40))
+        #expect(error == nil)
+        let bytes = Int(report?.output?.bytes ?? 0)
+        #expect(bytes > 1 << 18 && sink.calls == [.finish(count: bytes)], "\(sink.calls)")
     }
 
     @Test("A sink that fails ends the work with its own error", arguments: [0, 1, 2])

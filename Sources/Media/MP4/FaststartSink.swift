@@ -10,7 +10,7 @@
 /// ```
 ///
 /// Only the head depends on the index, so the body leaves while the encoder still runs, no byte is read back and
-/// no disk is needed. Object stores want the head's part to be at least 5 MiB: so much media is held as the sink asks for.
+/// no disk is needed. Object stores want the head's part to be at least 5 MiB: as much media is held as the sink needs.
 ///
 /// A sink that writes a file has to know where the body begins before the index exists. So the head's length is
 /// fixed when the first body bytes leave: a bound for the index is reserved and what it doesn't use becomes a
@@ -29,6 +29,8 @@ final class FaststartSink {
     private var mediaEnd: Int64 = 0
     private var payloadStart = 0
 
+    /// A file less than four times its reserved room is packed, which can be 1.7 MB where nobody knows the length.
+    private static let mostWorthPacking = 5 << 20
     /// Body bytes leave in pieces of this size.
     private static let pieceSize = 1 << 20
     /// What the muxer writes in front of the media is far smaller than this.
@@ -38,7 +40,8 @@ final class FaststartSink {
     init(_ sink: any ByteSink, reservedPrefix: Int) {
         self.sink = sink
         self.reservedPrefix = reservedPrefix
-        heldLimit = sink.mediaInHead + FaststartSink.longestPreamble
+        let worthPacking = min(4 * reservedPrefix, FaststartSink.mostWorthPacking)
+        heldLimit = max(sink.mediaInHead, worthPacking) + FaststartSink.longestPreamble
         // Grown bit by bit it would leave its earlier selves behind in the heap.
         held.reserveCapacity(heldLimit)
     }
