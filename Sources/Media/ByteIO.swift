@@ -36,8 +36,7 @@ public protocol ByteSink: AnyObject {
     /// Where the result will be found, for messages and the report.
     var location: String { get }
 
-    /// How much media the head has to hold, where there is that much: it waits in memory. A result with no more than
-    /// that is all head.
+    /// How many bytes of media the head has to hold at least, where there are that many. They wait in memory.
     var mediaInHead: Int { get }
 
     /// Takes the next bytes of the body. Called only if the file does not fit in its head alone.

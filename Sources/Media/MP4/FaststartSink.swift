@@ -29,7 +29,8 @@ final class FaststartSink {
     private var mediaEnd: Int64 = 0
     private var payloadStart = 0
 
-    /// A file less than four times its reserved room is packed, which can be 1.7 MB where nobody knows the length.
+    /// Media of up to four times the room reserved for the index is held as well, so that a small result isn't mostly
+    /// gap (the room is that of the longest video where nobody knows the length); but no more than this.
     private static let mostWorthPacking = 5 << 20
     /// Body bytes leave in pieces of this size.
     private static let pieceSize = 1 << 20
