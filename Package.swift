@@ -47,10 +47,13 @@ let package = Package(
             providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CLinux", path: "Modules/CLinux"),
 
+        // A loop that is compiled for two instruction sets, which Swift can't.
+        .target(name: "CLight", path: "Modules/CLight"),
+
         // Bytes in, an Instagram-ready MP4 out.
         .target(
             name: "Media",
-            dependencies: ["CFFmpeg", "CLinux", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["CFFmpeg", "CLight", "CLinux", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
 
         // Bytes over the network: ranged downloads, OneDrive, object stores.

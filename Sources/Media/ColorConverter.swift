@@ -10,8 +10,10 @@ struct ColorConverter: Sendable {
 
     private let pass: Pass
 
-    init(from source: ColorDescription) {
-        pass = source.keepsLight ? .matrix(MatrixPass(from: source)) : .light(LightPass(from: source))
+    init(from source: ColorDescription, with instructions: LightPass.Instructions = .best) {
+        pass =
+            source.keepsLight
+            ? .matrix(MatrixPass(from: source)) : .light(LightPass(from: source, with: instructions))
     }
 
     /// Whether a picture differs from BT.709 in limited range. What is not specified counts as BT.709.

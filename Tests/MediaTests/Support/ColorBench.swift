@@ -38,8 +38,11 @@ struct ColorBench {
     }
 
     /// The planes of the converted picture, one after the other.
-    func converted(from description: ColorDescription, bands: [Range<Int>]? = nil) -> [UInt8] {
-        let converter = ColorConverter(from: description)
+    func converted(
+        from description: ColorDescription, bands: [Range<Int>]? = nil,
+        with instructions: LightPass.Instructions = .best
+    ) -> [UInt8] {
+        let converter = ColorConverter(from: description, with: instructions)
         let (width, height) = (self.width, self.height)
         let chroma = width / 2 * (height / 2)
         var result = [UInt8](repeating: 0, count: samples.count)

@@ -1,0 +1,2 @@
+#define ROWS reelway_light_rows
+#include "rows.h"
