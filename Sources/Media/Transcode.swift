@@ -75,7 +75,8 @@ public struct Transcode {
         try Plan.checkDuration(probe.info, options.profile)
         try probe.listPackets(source, options, isCancelled: isCancelled)
         let plan = try Plan(probe.info, options.profile, options)
-        let faststart = FaststartSink(sink, reservedPrefix: HeadReserve.bytes(probe.info, plan))
+        let faststart = FaststartSink(
+            sink, reservedPrefix: HeadReserve.bytes(probe.info, plan), isForLongest: probe.info.duration == nil)
 
         let muxer = try Muxer(to: faststart)
         let video = try VideoTrack(

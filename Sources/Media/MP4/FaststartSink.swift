@@ -29,19 +29,21 @@ final class FaststartSink {
     private var mediaEnd: Int64 = 0
     private var payloadStart = 0
 
-    /// Media of up to four times the room reserved for the index is held as well, so that a small result isn't mostly
-    /// gap (the room is that of the longest video where nobody knows the length); but no more than this.
+    /// Media of the size of the room reserved for the index is held as well, so that a small result isn't mostly gap;
+    /// four times as much where nobody knows the length and the room is the longest video's, but no more than this.
     private static let mostWorthPacking = 5 << 20
     /// Body bytes leave in pieces of this size.
     private static let pieceSize = 1 << 20
     /// What the muxer writes in front of the media is far smaller than this.
     private static let longestPreamble = 4096
 
-    /// - Parameter reservedPrefix: bound for the bytes in front of the media (`ftyp`, `moov`, `mdat` header).
-    init(_ sink: any ByteSink, reservedPrefix: Int) {
+    /// - Parameters:
+    ///   - reservedPrefix: bound for the bytes in front of the media (`ftyp`, `moov`, `mdat` header).
+    ///   - isForLongest: the bound is the longest video's, as the length isn't known.
+    init(_ sink: any ByteSink, reservedPrefix: Int, isForLongest: Bool = false) {
         self.sink = sink
         self.reservedPrefix = reservedPrefix
-        let worthPacking = min(4 * reservedPrefix, FaststartSink.mostWorthPacking)
+        let worthPacking = min((isForLongest ? 4 : 1) * reservedPrefix, FaststartSink.mostWorthPacking)
         heldLimit = max(sink.mediaInHead, worthPacking) + FaststartSink.longestPreamble
         // Grown bit by bit it would leave its earlier selves behind in the heap.
         held.reserveCapacity(heldLimit)
