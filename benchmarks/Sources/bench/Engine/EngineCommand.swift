@@ -25,7 +25,7 @@ enum EngineCases {
             name: "inspect", title: "inspect of a remote file of 200 MB, its index at the end",
             body: EngineShape.inspect),
         BenchCase(
-            name: "growth", title: "The same second again and again: time and memory by length (veryfast, crf 20)",
+            name: "growth", title: "The same second again and again: time and memory by length (veryfast, crf 34)",
             body: EngineShape.growth),
         BenchCase(
             name: "share", title: "Where the processor time of an encode goes, by library (perf)",
