@@ -162,6 +162,29 @@ struct ColorConverterTests {
         }
     }
 
+    @Test("The last columns come out as they do inside of a wider picture", arguments: [hlg, pq, p3, ntsc])
+    func lastColumns(source: ColorDescription) {
+        func picture(width: Int) -> ColorBench {
+            var bench = ColorBench(patches: [SIMD3(0, 0, 0)], block: 4)
+            let planes = [(width, 4, 300), (width / 2, 2, 400), (width / 2, 2, 600)]
+            (bench.width, bench.samples) = (width, [])
+            for (columns, rows, level) in planes {
+                for y in 0..<rows { bench.samples += (0..<columns).map { UInt16(level + 19 * $0 + 70 * y) } }
+            }
+            return bench
+        }
+        func rows(_ planes: [UInt8], _ width: Int, first count: Int) -> [[UInt8]] {
+            let luma = (0..<4).map { planes[$0 * width..<$0 * width + count] }
+            let chroma = (8..<12).map { planes[$0 * width / 2..<$0 * width / 2 + count / 2] }
+            return (luma + chroma).map(Array.init)
+        }
+        let whole = picture(width: 16).converted(from: source)
+        for width in stride(from: 2, through: 14, by: 2) {
+            let narrow = picture(width: width).converted(from: source)
+            #expect(rows(narrow, width, first: width) == rows(whole, 16, first: width), "\(width)")
+        }
+    }
+
     // MARK: Against zimg
 
     /// Tags the picture, as `ColorBench`'s raw ones carry none.
