@@ -62,9 +62,9 @@ INLINE ints codes_of_pixels(const uint16_t *samples) {
     return __builtin_convertvector(codes & 1023, ints);
 }
 
-// Units of 2^-20 codes to steps of the table, for both pixels of each block.
+// Units of chroma's offsets to steps of the table, for both pixels of each block.
 INLINE ints steps(block_ints offset) {
-    const int shift = 20 - REELWAY_LIGHT_BITS;
+    const int shift = REELWAY_OFFSET_BITS - REELWAY_LIGHT_BITS;
     block_ints nearest = (offset + (1 << (shift - 1))) >> shift;
     return __builtin_shufflevector(nearest, nearest, 0, 0, 1, 1, 2, 2, 3, 3);
 }

@@ -11,7 +11,7 @@ internal import CLight
 struct LightPass: Sendable {
     private let tables: LightTables
     private let curve: ToneCurve?
-    /// Chroma codes to luma codes, in units of 2^-20 codes.
+    /// Chroma codes to luma codes, in CLight's units.
     private let byCb: SIMD3<Int32>
     private let byCr: SIMD3<Int32>
     private let gamut: Matrix3
@@ -35,7 +35,7 @@ struct LightPass: Sendable {
         tables = LightTables(for: source)
         curve = ToneCurve(for: source)
         // Linear in both chroma codes: the decoder itself tells the factors.
-        let unit = Double(1 << 20) * (source.fullRange ? 1023.0 : 876)
+        let unit = Double(1 << REELWAY_OFFSET_BITS) * (source.fullRange ? 1023.0 : 876)
         let grey = ColorScience.decode(y: 0, cb: 512, cr: 512, from: source)
         func factors(cb: Double, cr: Double) -> SIMD3<Int32> {
             let factors = (ColorScience.decode(y: 0, cb: cb, cr: cr, from: source) - grey) * unit
@@ -52,24 +52,22 @@ struct LightPass: Sendable {
         rows: Range<Int>, width: Int, from source: ColorConverter.SourcePlanes, to target: ColorConverter.TargetPlanes
     ) {
         withConstants { constants in
-            withUnsafePointer(to: constants) { constants in
-                for row in stride(from: rows.lowerBound, to: rows.upperBound, by: 2) {
-                    let from = reelway_source_rows(
-                        upper: source.y + row * source.yStride, lower: source.y + (row + 1) * source.yStride,
-                        cb: source.cb + row / 2 * source.cbStride, cr: source.cr + row / 2 * source.crStride)
-                    let to = reelway_target_rows(
-                        upper: target.y + row * target.yStride, lower: target.y + (row + 1) * target.yStride,
-                        cb: target.cb + row / 2 * target.cbStride, cr: target.cr + row / 2 * target.crStride)
-                    switch instructions {
-                    case .baseline: reelway_light_rows(constants, from, to, Int32(width))
-                    case .avx2: reelway_light_rows_avx2(constants, from, to, Int32(width))
-                    }
+            for row in stride(from: rows.lowerBound, to: rows.upperBound, by: 2) {
+                let from = reelway_source_rows(
+                    upper: source.y + row * source.yStride, lower: source.y + (row + 1) * source.yStride,
+                    cb: source.cb + row / 2 * source.cbStride, cr: source.cr + row / 2 * source.crStride)
+                let to = reelway_target_rows(
+                    upper: target.y + row * target.yStride, lower: target.y + (row + 1) * target.yStride,
+                    cb: target.cb + row / 2 * target.cbStride, cr: target.cr + row / 2 * target.crStride)
+                switch instructions {
+                case .baseline: reelway_light_rows(constants, from, to, Int32(width))
+                case .avx2: reelway_light_rows_avx2(constants, from, to, Int32(width))
                 }
             }
         }
     }
 
-    private func withConstants(_ body: (reelway_light_pass) -> Void) {
+    private func withConstants(_ body: (UnsafePointer<reelway_light_pass>) -> Void) {
         func row(_ row: SIMD3<Double>) -> reelway_row {
             reelway_row(red: Float(row.x), green: Float(row.y), blue: Float(row.z))
         }
@@ -78,14 +76,14 @@ struct LightPass: Sendable {
                 tables.gain.withUnsafeBufferPointer { gain in
                     guard let light = light.baseAddress else { return }
                     let knee = ToneCurve.knee
-                    body(
-                        reelway_light_pass(
-                            light: light + LightTables.lightOrigin, signal: signal.baseAddress,
-                            gain: gain.isEmpty ? nil : gain.baseAddress, red_by_cr: byCr.x, green_by_cb: byCb.y,
-                            green_by_cr: byCr.y, blue_by_cb: byCb.z, gamut_red: row(gamut.row(0)),
-                            gamut_green: row(gamut.row(1)), gamut_blue: row(gamut.row(2)), luminance: row(luminance),
-                            knee: Float(knee), scale: Float(curve?.scale ?? 0),
-                            upper: Float(knee + (curve?.upper ?? 0)), lower: Float(knee + (curve?.lower ?? 0))))
+                    var constants = reelway_light_pass(
+                        light: light + LightTables.lightOrigin, signal: signal.baseAddress,
+                        gain: gain.isEmpty ? nil : gain.baseAddress, red_by_cr: byCr.x, green_by_cb: byCb.y,
+                        green_by_cr: byCr.y, blue_by_cb: byCb.z, gamut_red: row(gamut.row(0)),
+                        gamut_green: row(gamut.row(1)), gamut_blue: row(gamut.row(2)), luminance: row(luminance),
+                        knee: Float(knee), scale: Float(curve?.scale ?? 0), upper: Float(knee + (curve?.upper ?? 0)),
+                        lower: Float(knee + (curve?.lower ?? 0)))
+                    body(&constants)
                 }
             }
         }

@@ -2,7 +2,7 @@ internal import CLight
 
 /// The tables of `LightPass`. Their steps are so fine that the nearest value does.
 struct LightTables: Sendable {
-    /// Light by signal, in steps of 1/32 luma code.
+    /// Light by signal, in steps of a fraction of a luma code.
     let light: [Float]
     /// Signal by light.
     let signal: [Float]
@@ -10,8 +10,7 @@ struct LightTables: Sendable {
     let gain: [Float]
 
     /// Index of luma code 0 in `light`: no matrix's chroma offset exceeds 2 · 512 codes.
-    static let lightOrigin = REELWAY_LIGHT_CODES << stepBits
-    private static let stepBits = REELWAY_LIGHT_BITS
+    static let lightOrigin = REELWAY_LIGHT_CODES << REELWAY_LIGHT_BITS
 
     init(for source: ColorDescription) {
         light = Self.makeLight(for: source)
@@ -24,7 +23,7 @@ struct LightTables: Sendable {
     private static func makeLight(for source: ColorDescription) -> [Float] {
         let black = source.fullRange ? 0.0 : 64
         let span = source.fullRange ? 1023.0 : 876
-        let step = Double(1 << stepBits)
+        let step = Double(1 << REELWAY_LIGHT_BITS)
         return (0...3 * lightOrigin).map {
             Float(ColorScience.light((Double($0 - lightOrigin) / step - black) / span, transfer: source.transfer))
         }

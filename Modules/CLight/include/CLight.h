@@ -10,12 +10,13 @@ typedef struct {
 
 // What a description of colours changes in the arithmetic. The tables belong to the caller.
 typedef struct {
-    // Light by R'G'B' signal, in steps of 1/32 luma code. Begins at code 0; 1024 codes lie on either side of 0...1023.
+    // Light by R'G'B' signal, 2^REELWAY_LIGHT_BITS steps a luma code. Begins at code 0; REELWAY_LIGHT_CODES lie on either
+    // side of 0...1023.
     const float *light;
     // Signal by light, and HLG's OOTF factor by scene luminance (NULL: has none): see REELWAY_FIRST_PIECE.
     const float *signal;
     const float *gain;
-    // Chroma codes to luma codes, in units of 2^-20 codes: red by Cr, green by Cb and Cr, blue by Cb.
+    // Chroma codes to luma codes, in units of 2^-REELWAY_OFFSET_BITS codes: red by Cr, green by Cb and Cr, blue by Cb.
     int32_t red_by_cr, green_by_cb, green_by_cr, blue_by_cb;
     // Linear RGB to that of BT.709.
     reelway_row gamut_red, gamut_green, gamut_blue;
@@ -26,6 +27,7 @@ typedef struct {
 } reelway_light_pass;
 
 enum {
+    REELWAY_OFFSET_BITS = 20,
     REELWAY_LIGHT_BITS = 5,
     REELWAY_LIGHT_CODES = 1024,
     // A piece of `signal` and `gain` is the floats of equal sign, exponent and 10 bits of the mantissa, from 2^-24 (0.2
