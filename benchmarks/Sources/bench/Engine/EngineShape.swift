@@ -41,11 +41,10 @@ enum EngineShape {
         // Held, as short videos are planned with a faster preset, and with so few bits that the ceiling of the longest
         // takes none away.
         let settings = ["--force-encode", "--preset", "veryfast", "--crf", "34"]
+        let lengths = options.quick ? [10, 30, 60] : [10, 60, 300, 900]
         // In turn, the short ones oftener: what disturbs them weighs more.
-        let turns =
-            options.quick
-            ? [10, 30, 60] : [10, 10, 10, 60, 300, 10, 10, 10, 60, 900, 10, 10, 10, 60, 300]
-        let lengths = Set(turns).sorted()
+        var turns = options.quick ? lengths : [10, 10, 10, 60, 300, 10, 10, 10, 60, 900, 10, 10, 10, 60, 300]
+        if let runs = options.runs { turns = (0..<runs).flatMap { _ in lengths } }
         var rows: [Int: Row] = [:]
         for seconds in turns {
             var contest = Contest()
