@@ -107,11 +107,25 @@ struct CommandTests {
                 "superfast",
             ])
         #expect(result.status == 0, "\(result.errors)")
-        let lines = (result.text + result.errors).split(separator: "\n").filter { $0.hasPrefix("{") }
-        let steps = try lines.map { try JSONDecoder().decode(Media.Progress.self, from: Data($0.utf8)) }
+        let steps = try Self.steps(result.text)
         #expect(steps.count >= 2)
         #expect(zip(steps.dropFirst(), steps).allSatisfy { $0.progress >= $1.progress })
         #expect(steps.allSatisfy { (0...1).contains($0.progress) })
+    }
+
+    @Test("--progress json leaves standard output to a report that goes there")
+    func progressBesideReport() throws {
+        let output = try Scratch.folder() + "/out.mp4"
+        let result = try reelway(
+            ["transcode", Fixture.path("copy-no-audio.mp4"), output, "--progress", "json", "--report", "-"])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(try JSONDecoder().decode(Report.self, from: result.output).ok)
+        #expect(try !Self.steps(result.errors).isEmpty)
+    }
+
+    /// Each line as what it has to be.
+    private static func steps(_ lines: String) throws -> [Media.Progress] {
+        try lines.split(separator: "\n").map { try JSONDecoder().decode(Media.Progress.self, from: Data($0.utf8)) }
     }
 
     @Test("Ctrl-C ends within a second with 130 and leaves nothing", arguments: [nil, 0, 0.4, 1.2])

@@ -2,19 +2,23 @@ import ArgumentParser
 import Foundation
 import Media
 
-/// Shows progress on standard error (JSON on standard output would mix with a report).
+/// Shows progress: to people on standard error, as JSON on standard output, where nothing else is said then.
 final class ProgressDisplay {
     /// `auto` is a bar on a terminal and lines elsewhere.
     enum Style: String, ExpressibleByArgument, CaseIterable {
         case auto, bar, plain, json, none
     }
 
-    private let style: Style
+    /// How it is shown; never `auto`.
+    let style: Style
+    private let output: FileHandle
     private var isBarShown = false
     private var lastLine = -1
 
-    init(_ style: Style) {
+    /// - Parameter givesWay: a report goes to standard output: JSON goes to standard error, too.
+    init(_ style: Style, givesWay: Bool) {
         self.style = style == .auto ? (isatty(FileHandle.standardError.fileDescriptor) == 1 ? .bar : .plain) : style
+        output = style == .json && !givesWay ? .standardOutput : .standardError
     }
 
     func show(_ progress: Media.Progress) {
@@ -45,7 +49,6 @@ final class ProgressDisplay {
     }
 
     private func write(_ text: String) {
-        let handle = style == .json ? FileHandle.standardOutput : FileHandle.standardError
-        handle.write(Data(text.utf8))
+        output.write(Data(text.utf8))
     }
 }

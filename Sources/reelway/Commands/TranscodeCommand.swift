@@ -26,7 +26,7 @@ struct TranscodeCommand: ParsableCommand {
 
     func run() throws {
         let interruption = Interruption()
-        let display = ProgressDisplay(progress)
+        let display = ProgressDisplay(progress, givesWay: report == "-")
         var finished = Report()
         do {
             var options = try choices.options()
@@ -43,7 +43,8 @@ struct TranscodeCommand: ParsableCommand {
             if let source = source as? RemoteSource { finished.describe(source: source, sink: nil) }
             if let sink = sink as? StoreSink { finished.describe(sink: sink) }
             display.end()
-            if report != "-" { summarise(finished) }
+            // Who reads JSON from standard output reads nothing else there.
+            if report != "-", display.style != .json { summarise(finished) }
             try write(finished)
         } catch {
             display.end()
