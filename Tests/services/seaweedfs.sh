@@ -28,11 +28,14 @@ cat >"$work/weed-s3.json" <<JSON
 ]}
 JSON
 
-# Stopping in order takes it a quarter of a minute, and there is nothing to save.
+# Stopping in order takes it a quarter of a minute, and there is nothing to save but its sockets to remove: their place is
+# not for others to choose.
 weed_until_stopped() {
     "$weed" "$@" &
     trap "kill -KILL $!" TERM
     wait $! 2>/dev/null || true
+    wait $! 2>/dev/null || true
+    for port in "${weed_ports[@]:4}"; do rm -f /tmp/seaweedfs-*-grpc-"$port".sock; done
 }
 
 # Each bucket takes several volumes for itself, of which only what is written is on the disk.
