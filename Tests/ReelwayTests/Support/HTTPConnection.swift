@@ -153,7 +153,7 @@ actor HTTPConnection {
         guard ContinuousClock.now < deadline else { throw Fault.silent }
         let timer = Task {
             try? await Task.sleep(until: deadline)
-            await self.wake()
+            self.wake()
         }
         defer { timer.cancel() }
         await withCheckedContinuation { waiting.append($0) }
