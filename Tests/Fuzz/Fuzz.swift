@@ -53,7 +53,6 @@ struct Fuzz {
         var options = Transcode.Options()
         options.preset = "ultrafast"
         options.forceEncode = bytes.count % 2 == 0
-        defer { withExtendedLifetime(start) {} }
         var outcome: String
         do {
             let deadline = start + .seconds(patience.work)

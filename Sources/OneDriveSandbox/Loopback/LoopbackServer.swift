@@ -81,9 +81,6 @@ public final class LoopbackServer: Sendable {
     /// How many connections are open now.
     public var openConnections: Int { connections.count }
 
-    /// How many connections were ever accepted.
-    public var acceptedConnections: Int { connections.accepted }
-
     /// Stops listening and drops every connection; returns when nothing of it runs any more.
     public func stop() async {
         // Not by cancelling: a connection just accepted would be dropped unserved, which NIO answers with a trap.
@@ -116,7 +113,6 @@ private final class OpenConnections: Sendable {
     private let state = Mutex((open: [Int: any Channel](), accepted: 0, isClosing: false))
 
     var count: Int { state.withLock { $0.open.count } }
-    var accepted: Int { state.withLock { $0.accepted } }
 
     func add(_ channel: any Channel) {
         let (id, isClosing) = state.withLock { state in

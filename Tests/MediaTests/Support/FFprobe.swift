@@ -23,7 +23,6 @@ struct FFprobe: Decodable {
         var height: Int?
         var pixFmt: String?
         var level: Int?
-        var hasBFrames: Int?
         var sampleAspectRatio: String?
         var colorRange: String?
         var colorSpace: String?
@@ -31,13 +30,11 @@ struct FFprobe: Decodable {
         var colorPrimaries: String?
         var fieldOrder: String?
         var avgFrameRate: String?
-        var rFrameRate: String?
         var sampleRate: String?
         var channels: Int?
         var bitRate: String?
         var startTime: String?
         var duration: String?
-        var nbFrames: String?
         var tags: [String: String]?
         var sideDataList: [SideData]?
 
@@ -49,8 +46,6 @@ struct FFprobe: Decodable {
 
     struct Packet: Decodable {
         var ptsTime: String?
-        var dtsTime: String?
-        var durationTime: String?
         var size: String?
         var flags: String?
 

@@ -6,24 +6,14 @@ struct ReelwayReport: Decodable {
         struct Video: Decodable {
             let action: String
             let preset: String?
-            let crf: Double?
         }
         let video: Video
     }
-    struct Output: Decodable {
-        let bytes: Int64
-    }
     struct Timings: Decodable {
-        let wallSeconds: Double
-        let downloadSeconds: Double
-        let encodeSeconds: Double
         let tailSeconds: Double
-        let bytesRead: Int64
-        let temporaryBytes: Int64
     }
 
     let plan: Plan?
-    let output: Output?
     let timings: Timings
 
     init(_ path: String) throws {
