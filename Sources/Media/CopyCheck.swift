@@ -8,6 +8,8 @@
 /// The decoder works beside the copy, which is over as soon as it.
 final class CopyCheck {
     private let decoder: Decoder
+    /// Pictures to come that the decoder has taken in already.
+    private var ahead: Int
     private let thread: CodecThread<Packet>
     private let macroblocks: Int
     /// Work for one group, and how many groups lie between two that are looked into.
@@ -23,9 +25,12 @@ final class CopyCheck {
     /// and elsewhere (measured with libavcodec 59 on foliage at 1080p: 28 ms a key frame of 150 kB).
     private static let macroblockBytes = (key: 40, other: 4)
 
-    init(_ stream: Stream, _ coded: MediaInfo.CodedVideo) throws {
-        let decoder = try Decoder(stream, threads: 1, onlyChecks: true)
+    /// - Parameter headStart: what the first look has decoded; the check goes on from there.
+    init(_ stream: Stream, _ coded: MediaInfo.CodedVideo, _ headStart: HeadStart?) throws {
+        let decoder = try headStart?.decoder ?? Decoder(stream, threads: CodecThreads.decoding(callerConverts: false))
+        decoder.onlyChecks()
         self.decoder = decoder
+        ahead = decoder.packets
         // The budget bounds what can wait in bytes.
         thread = CodecThread(named: "copy check", limit: 64) { packet in
             try decoder.decode(packet) { _ in }
@@ -42,6 +47,8 @@ final class CopyCheck {
 
     /// Takes the next picture in coding order.
     func look(at packet: Packet, isKey: Bool, isInstantRefresh: Bool) throws {
+        let isAhead = ahead > 0
+        if isAhead { ahead -= 1 }
         if isKey {
             group += 1
             spent = 0
@@ -53,7 +60,7 @@ final class CopyCheck {
         isDecoding = isDecoding && (isKey || spent + work <= groupBudget)
         guard isDecoding else { return }
         spent += work
-        try thread.put(try packet.reference())
+        if !isAhead { try thread.put(try packet.reference()) }
     }
 
     /// Takes out what the decoder still holds; `damage` is final then.

@@ -32,10 +32,8 @@ final class Decoder {
     /// So many failures in a row without a frame, and the codec is taken to have nothing more to give.
     private static let patience = 64
 
-    /// - Parameters:
-    ///   - threads: how many threads the codec may use.
-    ///   - onlyChecks: look for damage alone; the frames are not fit to be seen.
-    init(_ stream: Stream, threads: Int, onlyChecks: Bool = false) throws {
+    /// - Parameter threads: how many threads the codec may use.
+    init(_ stream: Stream, threads: Int) throws {
         self.threads = threads
         streamBase = stream.timeBase
         frameSeconds = stream.averageRate.inverse.value
@@ -51,10 +49,6 @@ final class Decoder {
         context.pointee.pkt_timebase = stream.pointer.pointee.time_base
         context.pointee.thread_count = Int32(clamping: threads)
         pictures.serve(context, codec)
-        if onlyChecks {
-            context.pointee.skip_loop_filter = AVDISCARD_ALL
-            context.pointee.skip_idct = AVDISCARD_ALL
-        }
         let opened = avcodec_open2(context, codec, nil)
         guard opened >= 0 else {
             throw MediaError(
@@ -63,6 +57,12 @@ final class Decoder {
     }
 
     deinit { avcodec_free_context(&context) }
+
+    /// From here on looks for damage alone: the frames are not fit to be seen.
+    func onlyChecks() {
+        context?.pointee.skip_loop_filter = AVDISCARD_ALL
+        context?.pointee.skip_idct = AVDISCARD_ALL
+    }
 
     /// Feeds one packet and hands every frame that is ready to `body`.
     func decode(_ packet: Packet, _ body: (Frame) throws -> Void) throws {

@@ -29,11 +29,13 @@ final class PictureCopy {
     /// When the last picture so far ends, in seconds of the finished video.
     private(set) var end = 0.0
 
-    init(_ coded: MediaInfo.CodedVideo, addsTags: Bool, _ probe: Probe, muxer: borrowing Muxer) throws {
+    init(
+        _ coded: MediaInfo.CodedVideo, addsTags: Bool, _ probe: Probe, _ headStart: HeadStart?, muxer: borrowing Muxer
+    ) throws {
         self.coded = coded
         let stream = probe.videoStream
         filter = try BitstreamFilter(stream, removesForeignUnits: coded.hasForeignUnits, addsTags: addsTags)
-        check = try CopyCheck(stream, coded)
+        check = try CopyCheck(stream, coded, headStart)
         base = Rational(1, Int32(clamping: max(1, coded.timescale)))
         let times = Array(coded.table.presentationTimes)
         sorted = times.sorted()

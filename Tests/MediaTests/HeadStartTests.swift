@@ -38,6 +38,26 @@ struct HeadStartTests {
         }
     }
 
+    @Test("A copy's check goes on from the first look, and looks at each picture once", arguments: [1, 2, nil])
+    func copied(threads: Int?) throws {
+        var checked: [Int] = []
+        for isAhead in [true, false] {
+            let probe = try Probe(
+                FileSource(path: Fixture.path("copy-720p30-48k.mp4")), threads: threads, isCancelled: { false })
+            let start = try #require(probe.takeHeadStart())
+            let video = try track(
+                try Plan(probe.info, .reels, Transcode.Options()), probe, isAhead ? start : nil, threads: threads)
+            while let packet = try probe.next() {
+                if packet.streamIndex == probe.videoStream.index { try video.feed(packet) }
+            }
+            try video.finish(soundEnd: nil)
+            let check = try #require(video.checked)
+            #expect(check.damaged == 0)
+            checked.append(check.packets)
+        }
+        #expect(checked[0] == checked[1] && checked[0] > 0)
+    }
+
     @Test("What was decoded is handed over once, and not at all where the decoder had to be drained")
     func handedOver() throws {
         let probe = try Probe(
