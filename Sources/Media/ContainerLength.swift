@@ -4,12 +4,15 @@
 /// Matroska have the sizes of their outermost chunks; FLV has its own size among its first words, if its writer could
 /// go back to put it there.
 enum ContainerLength {
-    /// Throws `source_truncated` where bytes are missing. Reads a few headers at most.
-    static func check(_ source: any ByteSource) throws {
-        guard source.isSeekable, let length = source.length else { return }
+    /// Whether the container tells its length, and so is whole. Throws `source_truncated` where bytes are missing. Reads
+    /// a few headers at most.
+    static func check(_ source: any ByteSource) throws -> Bool {
+        guard source.isSeekable, let length = source.length else { return false }
         let front = try read(64, from: source, at: 0)
-        guard let end = try riffEnd(front, source, length) ?? matroskaEnd(front) ?? flvEnd(front, source), end > length
-        else { return }
+        guard let end = try riffEnd(front, source, length) ?? matroskaEnd(front) ?? flvEnd(front, source) else {
+            return false
+        }
+        guard end > length else { return true }
         throw MediaError(
             .sourceTruncated,
             "\(source.name) has \(length) bytes but says it has \(end); fetch or export it again")

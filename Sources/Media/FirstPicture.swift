@@ -81,6 +81,7 @@ struct FirstPicture {
         let scale = Double(track.timescale)
         video.times = track.samples.presentationTimes.map { Double($0) / scale }.sorted()
         video.hasAllTimes = true
+        video.lastDuration = track.samples.timeRuns.last.map { Double($0.delta) / scale }
         if let sets = track.description.avcC.flatMap({ ParameterSets($0) }), track.descriptionCount == 1 {
             video.samples = MediaInfo.CodedVideo(sets: sets, table: track.samples, timescale: track.timescale)
         } else {

@@ -32,6 +32,9 @@ struct MediaInfo: Sendable {
         var end: Double?
         /// `end` is the whole container's, which may be the end of another stream.
         var endsWithContainer = false
+        /// How long the last picture stays by the list of them, in seconds; `nil` where there is none. Infinite where
+        /// only the end of the container tells, which holds nothing else and is known to be whole.
+        var lastDuration: Double?
         /// What a copy would rest on; `nil` where nothing lists every sample.
         var samples: CodedVideo?
         /// Why there is no such list, where that is known.
@@ -106,10 +109,19 @@ struct MediaInfo: Sendable {
 
 extension MediaInfo.Video {
     /// When the last picture ends by the pictures' own times, in seconds of the finished video; `nil` where not all are
-    /// known. The last stays as long as the usual one.
+    /// known.
     var shownEnd: Double? {
+        guard let last = times.last, let lastStay else { return nil }
+        return timeline.lastPresentation(before: last + lastStay)
+    }
+
+    /// How long the last picture stays, in seconds; `nil` where not all are known. As long as the usual one, or longer
+    /// where that is listed and the container lasts so long.
+    var lastStay: Double? {
         guard hasAllTimes, let last = times.last, times.count > 1 else { return nil }
         let distances = zip(times, times.dropFirst()).map { $1 - $0 }.sorted()
-        return timeline.lastPresentation(before: last + distances[distances.count / 2])
+        let usual = distances[distances.count / 2]
+        guard let lastDuration, let end, let shown = timeline.presentation(of: last) else { return usual }
+        return max(usual, min(lastDuration, end - shown))
     }
 }

@@ -65,6 +65,7 @@ struct PictureList {
     private var times: [Int64] = []
     private var sizes: [UInt32] = []
     private var keys: [Int] = []
+    private var last: (time: Int64, duration: Int64)?
     private var damaged = 0
     private var hasForeignUnits = false
 
@@ -78,7 +79,10 @@ struct PictureList {
 
     mutating func take(_ packet: Packet) {
         defer {
-            if let time = packet.pts ?? packet.dts { times.append(time.ticks * Int64(max(1, base.num))) }
+            if let time = packet.pts ?? packet.dts {
+                times.append(time.ticks * Int64(max(1, base.num)))
+                if time.ticks >= last?.time ?? .min { last = (time.ticks, packet.duration) }
+            }
             if times.count > SampleTable.maximumCount { flaw = flaw ?? "more pictures than any video has" }
         }
         guard flaw == nil, let sets else { return }
@@ -101,14 +105,23 @@ struct PictureList {
     /// When the pictures read so far are shown, in seconds of the stream's clock, in order.
     var shown: [Double] { times.sorted().map { Double($0) / Double(max(1, base.den)) } }
 
+    /// How long the last of them stays by its packet, in seconds; `nil` where that doesn't say.
+    var lastDuration: Double? { last.flatMap { $0.duration > 0 ? Double($0.duration) * base.value : nil } }
+
     /// The list, unless something speaks against a copy; then `flaw` says what.
-    mutating func finish() -> MediaInfo.CodedVideo? {
+    ///
+    /// - Parameter lastStay: for how many seconds the last picture is shown, where that is known.
+    mutating func finish(lastStay: Double?) -> MediaInfo.CodedVideo? {
         if damaged > 0, flaw == nil { flaw = "\(damaged) of \(times.count) pictures are damaged" }
         guard flaw == nil, let sets, base.num > 0, base.den > 0, let first = times.min() else { return nil }
         let grid = PictureGrid(times, ticksPerSecond: base.den, declaredRate: declaredRate)
         let times = grid?.times ?? times
+        let usual = PictureList.usualDistance(times)
+        let ticks = (lastStay ?? 0) * Double(grid?.timescale ?? base.den)
+        // Containers round: only what is clearly longer is not the usual distance.
+        let isUsual = ticks < Double(usual) * 1.5 || ticks > 1e9
         let table = SampleTable(
-            times: times, sizes: sizes, keys: keys, lastDuration: PictureList.usualDistance(times))
+            times: times, sizes: sizes, keys: keys, lastDuration: isUsual ? usual : Int64(ticks.rounded()))
         guard table.isPlausible else {
             flaw = "the times of the pictures jump"
             return nil

@@ -24,7 +24,7 @@ final class Probe {
         let rewindable = source.isSeekable ? nil : RewindableSource(source)
         let readable: any ByteSource = rewindable ?? source
         let movie = try Probe.readMovie(readable)
-        if movie == nil { try ContainerLength.check(source) }
+        let isWhole = try movie == nil && ContainerLength.check(source)
         rewindable?.stopRecording()
         let edits = movie.map { Probe.timelines($0) }
         // Fragments bring times of their own, which libavformat reconciles with the edits.
@@ -47,6 +47,7 @@ final class Probe {
         var videoInfo = look.describe(video, isExact ? videoTrack : nil)
         var audioInfo = audio.map { Probe.describe($0, isExact ? audioTrack : nil) }
         Probe.setTimelines(&videoInfo, &audioInfo, video, audio, demuxer, exact: isExact ? edits?.byTrack : nil)
+        if isWhole, videoInfo.endsWithContainer, demuxer.streams.count == 1 { videoInfo.lastDuration = .infinity }
         if movie?.isFragmented == true, !source.isSeekable {
             // From a pipe only the first fragment has been seen, so only the end will tell the length.
             videoInfo.end = nil
@@ -98,16 +99,20 @@ final class Probe {
         var scan = try PacketScan(
             source, video: videoStream, obstacle: obstacle, audio: audio, isCancelled: isCancelled)
         bytesScanned = scan.bytesRead
-        info.video.samples = scan.pictures.finish()
+        let shown = scan.pictures.shown
+        let hasAll = scan.isWhole && shown.count > 1
+        if hasAll {
+            info.video.times = shown
+            info.video.hasAllTimes = true
+            info.video.lastDuration = info.video.lastDuration ?? scan.pictures.lastDuration
+        }
+        info.video.samples = scan.pictures.finish(lastStay: info.video.lastStay)
         if obstacle == nil { info.video.obstacle = scan.pictures.flaw }
         if let sampleRate = info.audio?.sampleRate, audio != nil {
             info.audio?.samples = scan.sound?.finish(sampleRate)
             info.audio?.obstacle = scan.sound?.flaw
         }
-        let shown = scan.pictures.shown
-        guard scan.isWhole, shown.count > 1 else { return }
-        info.video.times = shown
-        info.video.hasAllTimes = true
+        guard hasAll else { return }
         // Where only the container has a length the sound may be what reaches it.
         if info.audio == nil || !info.video.endsWithContainer {
             try Completeness.checkEnd("picture", info.video.shownEnd ?? 0, info.video.end)

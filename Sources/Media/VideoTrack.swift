@@ -27,6 +27,9 @@ final class VideoTrack {
     /// Seconds one picture may stand. A screen recording rests for minutes; a longer gap is a damaged time.
     private static let longestPicture = 900.0
 
+    /// Seconds for which a picture's own duration is believed without question.
+    private static let plainDuration = 10.0
+
     private enum Mode {
         case copy(PictureCopy)
         case encode(Encoding)
@@ -94,6 +97,7 @@ final class VideoTrack {
         guard encoding.hasShown else {
             throw MediaError(.sourceCorrupt, "not one picture of the video could be decoded; export it again")
         }
+        if plan.source.video.lastDuration == .infinity { end = max(end, plan.source.video.end ?? 0) }
         decodedEnd = end
         end = max(end, soundEnd ?? 0)
         try encoding.pacer.finish(at: end) { try encode($0, $1, encoding) }
@@ -138,7 +142,13 @@ final class VideoTrack {
             isOver = isOver || timeline.isOver(at: frame.time)
             return
         }
-        let length = frame.duration > 0 && frame.duration < 10 ? frame.duration : 1 / encoding.rate
+        let least = 1 / encoding.rate
+        var length = frame.duration > 0 ? frame.duration : least
+        if length > VideoTrack.plainDuration {
+            // A slide or a screen at rest lasts so long, or the duration is damaged: what is announced decides.
+            let announced = plan.source.video.end.map { max($0 - start, least) }
+            length = min(length, announced ?? VideoTrack.plainDuration)
+        }
         end = max(end, min(start + length, timeline.end ?? .infinity))
         encoding.hasShown = true
         try encoding.pacer.show(frame, at: start) { try encode($0, $1, encoding) }

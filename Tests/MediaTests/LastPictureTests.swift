@@ -1,0 +1,68 @@
+import Foundation
+import Testing
+
+@testable import Media
+
+/// A silent clip whose last picture stays long.
+struct RestCase: CustomTestStringConvertible, Sendable {
+    var ending: String
+    /// Seconds for which the last of 120 pictures is seen.
+    var rest: Int
+    var testDescription: String { "\(rest) s, .\(ending)" }
+}
+
+@Suite("The last picture")
+struct LastPictureTests {
+    /// Three pictures of 12 s each.
+    private static func slides(_ ending: String) throws -> String {
+        let path = try Scratch.folder() + "/slides.\(ending)"
+        _ = try Shell.succeed(
+            "ffmpeg",
+            ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=1/12", "-t", "36"]
+                + ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", path])
+        return path
+    }
+
+    /// The usual clip without its sound, at rest at its end.
+    private static func rest(_ source: RestCase) throws -> String {
+        let path = try Scratch.folder() + "/rest"
+        _ = try Shell.succeed(
+            "ffmpeg",
+            ["-nostdin", "-v", "error", "-i", Fixture.path("sync-30fps.mp4"), "-an", "-c", "copy"]
+                + ["-bsf:v", "setts=duration='if(eq(N,119),\(source.rest)/TB,DURATION)'", path + ".mp4"])
+        if source.ending != "mp4" {
+            let other = "\(path).\(source.ending)"
+            _ = try Shell.succeed("ffmpeg", ["-nostdin", "-v", "error", "-i", path + ".mp4", "-c", "copy", other])
+        }
+        return "\(path).\(source.ending)"
+    }
+
+    private static let rests = [
+        RestCase(ending: "mp4", rest: 12), RestCase(ending: "mkv", rest: 12), RestCase(ending: "flv", rest: 12),
+        RestCase(ending: "mp4", rest: 3), RestCase(ending: "mkv", rest: 3),
+    ]
+
+    @Test("Pictures of 12 s are shown for 12 s each", arguments: ["mp4", "mkv"], [false, true])
+    func slideshow(ending: String, forceEncode: Bool) throws {
+        let outcome = try Engine.transcode(path: Self.slides(ending), forceEncode: forceEncode)
+        try expectConforming(outcome)
+        #expect(abs((outcome.report?.output?.durationSeconds ?? 0) - 36) < 0.05)
+    }
+
+    @Test("A picture that rests at the end stays as long as its source says", arguments: rests, [false, true])
+    func restsAtEnd(source: RestCase, forceEncode: Bool) throws {
+        let outcome = try Engine.transcode(path: Self.rest(source), forceEncode: forceEncode)
+        try expectConforming(outcome)
+        let wanted = 119.0 / 30 + Double(source.rest)
+        #expect(abs((outcome.report?.output?.durationSeconds ?? 0) - wanted) < 0.05)
+        #expect(outcome.isCopied == (!forceEncode && source.rest == 3))
+    }
+
+    @Test("A file that is cut before a long last picture is truncated", arguments: ["mkv", "flv"])
+    func cut(ending: String) throws {
+        let path = try Self.rest(RestCase(ending: ending, rest: 12))
+        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        let (_, _, error) = try Engine.run(MemorySource(bytes.prefix(bytes.count * 9 / 10), name: "cut.\(ending)"))
+        #expect(error?.code == .sourceTruncated)
+    }
+}
