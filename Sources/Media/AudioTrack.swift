@@ -142,7 +142,7 @@ final class AudioTrack {
             end = max(end, partEnd)
             let planes = block.planes.map { $0[first..<(first + length)] }
             let correction = try grid.put(planes, at: part.presentation) { ready.append($0) }
-            if correction != 0 { resampler.compensate(correction, over: resampler.sampleRate / 2) }
+            if correction != 0 { resampler.compensate(correction, over: Int(SampleGrid.stretch * rate)) }
         }
     }
 }

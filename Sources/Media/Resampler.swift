@@ -60,7 +60,7 @@ final class Resampler {
         return Block(time: lastEnd - pending, planes: planes)
     }
 
-    /// Adds (or drops, if negative) `samples` over the next `distance` samples, unnoticeably.
+    /// Adds (or drops, if negative) `samples` over the next `distance` samples, by running slower or faster.
     func compensate(_ samples: Int, over distance: Int) {
         guard context != nil else { return }
         swr_set_compensation(context, Int32(clamping: samples), Int32(clamping: distance))

@@ -1,0 +1,65 @@
+import Foundation
+import Testing
+
+@testable import Media
+
+/// A flash-and-beep clip whose packets of sound are missing or moved, by a bitstream filter of ffmpeg's.
+struct JumpCase: CustomTestStringConvertible, Sendable {
+    var testDescription: String
+    var filter: String
+    var ending = "mp4"
+    /// How late the source has the beeps.
+    var lags = [0.0, 0, 0, 0]
+}
+
+@Suite("Sound whose times jump")
+struct SampleGridTests {
+    private static func clip(_ fixture: String, filter: String, ending: String = "mp4") throws -> String {
+        let path = try Scratch.folder() + "/jump.\(ending)"
+        _ = try Shell.succeed(
+            "ffmpeg",
+            ["-nostdin", "-v", "error", "-i", Fixture.path(fixture), "-map", "0", "-c", "copy", "-bsf:a", filter, path])
+        return path
+    }
+
+    private static let half = 512.0 / 48000
+
+    private static let jumps = [
+        JumpCase(testDescription: "one packet lost", filter: "noise=drop='eq(n,50)'"),
+        JumpCase(
+            testDescription: "one packet lost, times in milliseconds", filter: "noise=drop='eq(n,50)'", ending: "mkv"),
+        JumpCase(testDescription: "three packets lost", filter: "noise=drop='between(n,50,52)'"),
+        JumpCase(testDescription: "six packets lost", filter: "noise=drop='between(n,50,55)'"),
+        JumpCase(testDescription: "packets lost here and there", filter: "noise=drop='not(mod(n-10,40))'"),
+        JumpCase(
+            testDescription: "two packets lost shortly one after the other", filter: "noise=drop='eq(n,40)+eq(n,50)'"),
+        JumpCase(testDescription: "a packet lost at the start", filter: "noise=drop='eq(n,2)'"),
+        JumpCase(testDescription: "a packet lost shortly before the end", filter: "noise=drop='eq(n,158)'"),
+        JumpCase(
+            testDescription: "half a packet that overlaps", filter: "setts=ts='TS-if(gte(N,50),512,0)'",
+            lags: [0, -half, -half, -half]),
+    ]
+
+    @Test("A gap or an overlap in the sound costs no sync behind it", arguments: jumps)
+    func jump(source: JumpCase) throws {
+        let path = try Self.clip("sync-30fps.mp4", filter: source.filter, ending: source.ending)
+        let outcome = try Engine.transcode(path: path, forceEncode: true)
+        try expectConforming(outcome)
+        let events = try SyncMeter(outcome.path).events
+        try #require(events.count == 4)
+        for (event, lag) in zip(events, source.lags) { #expect(abs(event.offset - lag) <= 0.005, "\(event)") }
+    }
+
+    @Test(
+        "Continuous sound whose times jitter or come in batches stays whole",
+        arguments: ["TS-mod(N,4)*900", "TS-mod(N,3)*700", "TS+floor(sin(N*2.3)*300)", "TS-if(eq(mod(N,40),20),900,0)"])
+    func jitter(times: String) throws {
+        let path = try Self.clip("audio-stereo.mp4", filter: "setts=ts='\(times)'")
+        let outcome = try Engine.transcode(path: path, forceEncode: true)
+        try expectConforming(outcome)
+        // A tone bends evenly; a cut or a hole in it is a corner. Its own start and end are such.
+        let samples = try Tones(outcome.path).channels[0].dropFirst(9600).dropLast(9600)
+        let bends = zip(samples, zip(samples.dropFirst(), samples.dropFirst(2))).map { abs($0 - 2 * $1.0 + $1.1) }
+        #expect((bends.max() ?? 1) < 0.005)
+    }
+}
