@@ -20,6 +20,7 @@ final class AudioTrack {
     private let timeline: Timeline
     private let plan: Plan
     private let mode: Mode
+    private var order = TimeOrder()
     /// Packets taken, when copying.
     private(set) var packetsSeen = 0
     private var corrupt = 0
@@ -125,6 +126,7 @@ final class AudioTrack {
     private func place(_ block: Resampler.Block, _ resampler: Resampler, _ grid: SampleGrid) throws {
         let rate = Double(resampler.sampleRate)
         guard let count = block.planes.first?.count, count > 0 else { return }
+        guard try order.check(block.time, in: plan.source.name) else { return }
         let parts = timeline.parts(of: block.time, duration: Double(count) / rate)
         if parts.isEmpty { isOver = isOver || timeline.isOver(at: block.time) }
         for part in parts {

@@ -17,6 +17,7 @@ final class VideoTrack {
     private let plan: Plan
     private let isCancelled: () -> Bool
     private var mode: Mode
+    private var order = TimeOrder()
     /// Copied packets since the caller last took them.
     private var copies: [Packet] = []
     /// When the last picture ends, in seconds of the finished video.
@@ -138,6 +139,7 @@ final class VideoTrack {
     }
 
     private func pace(_ frame: Frame, _ encoding: Encoding) throws {
+        guard try order.check(frame.time, in: plan.source.name) else { return }
         guard let start = timeline.presentation(of: frame.time) else {
             isOver = isOver || timeline.isOver(at: frame.time)
             return
