@@ -67,6 +67,8 @@ final class Decoder {
     /// Feeds one packet and hands every frame that is ready to `body`.
     func decode(_ packet: Packet, _ body: (Frame) throws -> Void) throws {
         packets += 1
+        // Nothing to decode, and nothing that is damaged; libavcodec would take it for an error or for the end.
+        guard packet.size > 0 || packet.pointer.pointee.side_data_elems > 0 else { return }
         let result = avcodec_send_packet(context, packet.pointer)
         if result == REELWAY_ENOMEM { throw MediaError.outOfMemory }
         // Anything else that goes wrong is damage in this packet; the codec goes on with the next.

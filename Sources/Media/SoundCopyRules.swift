@@ -35,6 +35,9 @@ extension CopyRules {
         }
         if audio.isLowComplexity, !coded.config.isLowComplexity { reasons.append("not AAC-LC") }
         if coded.config.samplesPerPacket != AudioEncoder.packetSamples { reasons.append("packets of 960 samples") }
+        if (0..<coded.table.count).contains(where: { coded.table.size(of: $0) == 0 }) {
+            reasons.append("empty packets")
+        }
         if coded.config.sampleRate != audio.sampleRate || !(1...2).contains(coded.config.channelCount ?? 0) {
             reasons.append("its description and its sound differ")
         }
