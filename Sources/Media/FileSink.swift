@@ -14,7 +14,7 @@ public final class FileSink: ByteSink {
     private var headLength: Int64 = 0
 
     /// Prepares to write `path`. Throws `output_exists` where it is there already and `overwrite` is false, and
-    /// `storage_rejected` where nothing can be made in its folder.
+    /// `storage_rejected` where it is no file (a directory, a device, a pipe) or nothing can be made in its folder.
     public init(path: String, overwrite: Bool) throws {
         location = path
         self.overwrite = overwrite
@@ -22,6 +22,10 @@ public final class FileSink: ByteSink {
         if stat(path, &status) == 0 {
             if status.st_mode & S_IFMT == S_IFDIR {
                 throw MediaError(.storageRejected, "\(path) is a directory; give a file name")
+            }
+            // The result would take its name, not go into it.
+            if status.st_mode & S_IFMT != S_IFREG {
+                throw MediaError(.storageRejected, "\(path) is a device or a pipe; give a file name")
             }
             if !overwrite { throw MediaError(.outputExists, "\(path) exists; choose another name or give --overwrite") }
         }

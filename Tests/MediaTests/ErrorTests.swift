@@ -107,6 +107,20 @@ struct ErrorTests {
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "mine")
     }
 
+    @Test("An output that is a device or a pipe is refused and stays what it is", arguments: [false, true])
+    func specialOutput(overwrite: Bool) throws {
+        let path = try Scratch.folder() + "/pipe"
+        #expect(mkfifo(path, 0o600) == 0)
+        do {
+            _ = try FileSink(path: path, overwrite: overwrite)
+            Issue.record("a pipe was taken for a file")
+        } catch let error as MediaError {
+            #expect(error.code == .storageRejected)
+        }
+        var status = stat()
+        #expect(lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO)
+    }
+
     @Test("The limits are those of the profile: what is too short for reels is not for `any`")
     func profiles() throws {
         let any = try Engine.transcode(fixture: "bad-too-short.mp4", profile: .any)
