@@ -121,16 +121,18 @@ final class VideoTrack {
     }
 
     private func show(_ frame: Frame, _ encoding: Encoding) throws {
-        if encoding.deinterlaces {
+        if encoding.deinterlacing == nil, frame.isInterlaced {
+            // The first pictures weren't: what comes may be either.
+            encoding.deinterlacing = Encoding.deinterlacing + ":deint=interlaced"
+        }
+        if let filter = encoding.deinterlacing {
             // Broadcasts change their size in the middle: what the old filter holds is shown before.
             if let deinterlacer = encoding.deinterlacer, !deinterlacer.takes(frame) {
                 try deinterlacer.filter(nil) { try pace($0, encoding) }
                 encoding.deinterlacer = nil
             }
             if encoding.deinterlacer == nil {
-                // Both fields of a frame make one picture: the rate stays.
-                encoding.deinterlacer = try FilterGraph(
-                    "bwdif=mode=send_frame:parity=auto", for: frame, threads: encoding.threads)
+                encoding.deinterlacer = try FilterGraph(filter, for: frame, threads: encoding.threads)
             }
             try encoding.deinterlacer?.filter(frame) { try pace($0, encoding) }
         } else {
@@ -179,12 +181,16 @@ private final class Encoding {
     let rate: Double
     var pacer: FramePacer
     var deinterlacer: FilterGraph?
-    let deinterlaces: Bool
+    /// The filter that does it; `nil` where no picture has asked for it yet.
+    var deinterlacing: String?
     let threads: Int?
     var hasShown = false
     /// Frames the first look has decoded, and how many of the packets to come it has fed.
     private var framesAhead: [Frame] = []
     private var packetsAhead = 0
+
+    /// Both fields of a frame make one picture: the rate stays.
+    static let deinterlacing = "bwdif=mode=send_frame:parity=auto"
 
     init(
         _ encoder: VideoEncoder, _ settings: VideoEncoder.Settings, _ target: PictureConverter.Target, _ plan: Plan,
@@ -203,7 +209,7 @@ private final class Encoding {
         converter = PictureConverter(target, threads: threads)
         rate = settings.frameRate.value
         pacer = FramePacer(rate: rate)
-        deinterlaces = plan.deinterlaces
+        deinterlacing = plan.deinterlaces ? Encoding.deinterlacing : nil
         self.threads = threads
     }
     /// Decodes a packet, or where the first look has done so already gives what came of it.

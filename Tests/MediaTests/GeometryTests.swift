@@ -124,6 +124,26 @@ struct GeometryTests {
         #expect(abs((outcome.report?.output?.durationSeconds ?? 0) - 4) < 0.2)
     }
 
+    @Test("A stream that begins progressive is deinterlaced from where it needs it")
+    func interlacedLater() throws {
+        let folder = try Scratch.folder()
+        let bar = "geq=lum='if(between(X,mod(N*16,320),mod(N*16,320)+24),235,64)':cb=128:cr=128"
+        let start = ["-nostdin", "-v", "error"]
+        _ = try Shell.succeed(
+            "ffmpeg",
+            start + ["-f", "lavfi", "-i", "color=s=320x288:r=25,format=yuv420p,\(bar),setsar=16/15", "-t", "1.6"]
+                + ["-c:v", "mpeg2video", "-q:v", "3", "-bf", "0", "\(folder)/a.ts"])
+        _ = try Shell.succeed(
+            "ffmpeg",
+            start + ["-i", Fixture.path("interlaced-mpeg2.ts"), "-map", "0:v", "-c", "copy"]
+                + ["-output_ts_offset", "1.6", "\(folder)/b.ts"])
+        _ = try Shell.succeed("sh", ["-c", "cat \(folder)/a.ts \(folder)/b.ts > \(folder)/ab.ts"])
+        let outcome = try Engine.transcode(path: "\(folder)/ab.ts")
+        try expectConforming(outcome)
+        let (before, after) = (try Self.combing("\(folder)/ab.ts", from: 48), try Self.combing(outcome.path, from: 48))
+        #expect(before > 0.001 && after < before / 8, "combed pixels: \(before) in the source, \(after) in the result")
+    }
+
     // MARK: - Measures
 
     /// The letters of the colours in the four quarters: upper row, lower row.
@@ -144,11 +164,11 @@ struct GeometryTests {
         return "\(letter(left, top))\(letter(right, top))/\(letter(left, bottom))\(letter(right, bottom))"
     }
 
-    /// The share of pixels that differ from the rows above and below in the same direction.
-    private static func combing(_ path: String) throws -> Double {
+    /// The share of pixels that differ from the rows above and below in the same direction, in 20 pictures.
+    private static func combing(_ path: String, from first: Int = 8) throws -> Double {
         let (width, height) = (320, 288)
         var (combed, all) = (0, 0)
-        for (_, bytes) in try Pixels.gray(of: path, width: width, height: height).dropFirst(8).prefix(20) {
+        for (_, bytes) in try Pixels.gray(of: path, width: width, height: height).dropFirst(first).prefix(20) {
             let pixels = Array(bytes)
             for y in stride(from: 1, to: height - 1, by: 3) {
                 for x in stride(from: 0, to: width, by: 2) {
