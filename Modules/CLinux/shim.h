@@ -1,7 +1,9 @@
-// Linux's sched_setattr and sched_getattr, which glibc 2.36 has no functions for; syscall is variadic, which Swift can't
-// import.
+// Linux's sched_setattr and sched_getattr, which glibc 2.36 has no functions for, and renameat2, which it shows only to
+// _GNU_SOURCE; syscall is variadic, which Swift can't import.
 #pragma once
 
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/sched/types.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,4 +20,9 @@ static inline void reelway_set_thread_slice(unsigned long long nanoseconds) {
     if (syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0) != 0) return;
     attr.sched_runtime = nanoseconds;
     syscall(SYS_sched_setattr, 0, &attr, 0);
+}
+
+// Renames a file to a name that must be free; -1 and errno where it isn't or the file system can't promise that.
+static inline int reelway_rename_new(const char *from, const char *to) {
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
 }

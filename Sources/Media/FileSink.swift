@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Crypto
 internal import Glibc
 
@@ -106,6 +107,12 @@ public final class FileSink: ByteSink {
                 if let temporaryPath { unlink(temporaryPath) }
                 return
             }
+            // FAT has no links.
+            if let temporaryPath, [EPERM, EOPNOTSUPP, ENOSYS].contains(errno),
+                FileSink.renameNew(temporaryPath, location)
+            {
+                return
+            }
             if errno == EEXIST {
                 throw MediaError(.outputExists, "\(location) came to exist meanwhile; nothing was replaced")
             }
@@ -117,6 +124,16 @@ public final class FileSink: ByteSink {
             }
         }
         throw MediaError(.storageRejected, "\(location) can't be given its name: \(String(cString: strerror(errno)))")
+    }
+
+    /// Renames to a name that must be free; `errno` says why not.
+    private static func renameNew(_ path: String, _ name: String) -> Bool {
+        if reelway_rename_new(path, name) == 0 { return true }
+        // Where the file system can't refuse a taken name itself, it is looked for just before.
+        guard errno == EINVAL || errno == ENOSYS else { return false }
+        if access(name, F_OK) != 0 { return rename(path, name) == 0 }
+        errno = EEXIST
+        return false
     }
 
     /// The index became longer than its bound: more samples came than the source announced.
