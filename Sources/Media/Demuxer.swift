@@ -91,9 +91,6 @@ final class Demuxer {
         throw MediaError(.unsupportedContainer, "the container \(format) of \(name) is not supported; export it as MP4")
     }
 
-    /// Bytes read from the source so far.
-    var bytesRead: Int64 { bridge.bytesRead }
-
     var streams: [Stream] {
         guard let context, let list = context.pointee.streams else { return [] }
         return (0..<Int(context.pointee.nb_streams)).compactMap { index in list[index].map { Stream(pointer: $0) } }

@@ -75,6 +75,25 @@ private enum PosixRead {
     }
 }
 
+/// Counts the bytes that are read from a source.
+final class CountedSource: ByteSource {
+    private let source: any ByteSource
+    /// Each byte as often as it was read.
+    private(set) var bytesRead: Int64 = 0
+
+    init(_ source: any ByteSource) { self.source = source }
+
+    var name: String { source.name }
+    var length: Int64? { source.length }
+    var isSeekable: Bool { source.isSeekable }
+
+    func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
+        let count = try source.read(into: &buffer, at: offset)
+        bytesRead += Int64(count)
+        return count
+    }
+}
+
 /// Lets the front of a source that can't seek be read twice: once for its boxes, once by libavformat.
 final class RewindableSource: ByteSource {
     private let source: any ByteSource

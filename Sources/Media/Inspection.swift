@@ -20,7 +20,7 @@ public struct Inspection: Codable, Sendable {
         // Each thread of a decoder wants a packet before the first picture comes, and a remote source is read for it.
         let probe = try Probe(source, threads: 1, isCancelled: isCancelled)
         if (try? Plan.checkDuration(probe.info, options.profile)) != nil {
-            try probe.listPackets(source, options, isCancelled: isCancelled)
+            try probe.listPackets(options, isCancelled: isCancelled)
         }
         var report = Report()
         report.describe(probe.info)

@@ -19,8 +19,6 @@ struct PacketScan {
     var sound: SoundList?
     /// The source was read to its end.
     private(set) var isWhole = false
-    /// Bytes read from the source.
-    private(set) var bytesRead: Int64 = 0
 
     /// Reads the packets of `video` and, if given, `audio`.
     ///
@@ -38,7 +36,6 @@ struct PacketScan {
             }
         }
         demuxer.select([video.index, audio?.index].compactMap { $0 })
-        defer { bytesRead = demuxer.bytesRead }
         while pictures.flaw == nil || sound?.isOpen ?? false {
             if isCancelled() { throw MediaError.cancelled }
             guard let packet = try demuxer.next() else {

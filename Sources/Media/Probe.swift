@@ -15,9 +15,10 @@ final class Probe {
     private var headStart: HeadStart?
     /// The packets are the ones an index lists, so a scan would tell nothing new.
     private let isListed: Bool
-    private var bytesScanned: Int64 = 0
+    private let source: CountedSource
 
-    init(_ source: any ByteSource, threads: Int?, isCancelled: @escaping () -> Bool) throws {
+    init(_ original: any ByteSource, threads: Int?, isCancelled: @escaping () -> Bool) throws {
+        source = CountedSource(original)
         if source.length == 0 {
             throw MediaError(.sourceTruncated, "\(source.name) is empty; fetch or export it again")
         }
@@ -62,7 +63,7 @@ final class Probe {
     }
 
     /// Bytes read from the source so far, each as often as it was read.
-    var bytesRead: Int64 { demuxer.bytesRead + bytesScanned }
+    var bytesRead: Int64 { source.bytesRead }
 
     /// Hands over what has been decoded of the video, which takes memory until then. Its packets come from `next` all
     /// the same.
@@ -85,7 +86,7 @@ final class Probe {
     }
 
     /// Lists the packets of a source whose container doesn't, where that could allow a copy; see `PacketScan`.
-    func listPackets(_ source: any ByteSource, _ options: Transcode.Options, isCancelled: @escaping () -> Bool) throws {
+    func listPackets(_ options: Transcode.Options, isCancelled: @escaping () -> Bool) throws {
         guard !isListed, !options.forceEncode else { return }
         if !source.isSeekable {
             return rule(out: "the container doesn't list every packet, and a pipe can't be looked through first")
@@ -98,7 +99,6 @@ final class Probe {
         guard obstacle == nil || audio != nil else { return }
         var scan = try PacketScan(
             source, video: videoStream, obstacle: obstacle, audio: audio, isCancelled: isCancelled)
-        bytesScanned = scan.bytesRead
         let shown = scan.pictures.shown
         let hasAll = scan.isWhole && shown.count > 1
         if hasAll {

@@ -14,9 +14,6 @@ final class SourceBridge {
     private var position: Int64 = 0
     private var failure: (any Error)?
 
-    /// Bytes handed to libavformat so far, each as often as it was read.
-    private(set) var bytesRead: Int64 = 0
-
     init(_ source: any ByteSource, isCancelled: @escaping () -> Bool) throws {
         self.source = source
         self.isCancelled = isCancelled
@@ -61,7 +58,6 @@ final class SourceBridge {
             let count = try source.read(into: &span, at: position)
             guard count > 0 else { return REELWAY_EOF }
             position += Int64(count)
-            bytesRead += Int64(count)
             return Int32(count)
         } catch {
             failure = error

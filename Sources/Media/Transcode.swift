@@ -73,7 +73,7 @@ public struct Transcode {
         meter.show(.probing, 0, bytesIn: 0, bytesOut: 0)
         let probe = try Probe(source, threads: options.threads, isCancelled: isCancelled)
         try Plan.checkDuration(probe.info, options.profile)
-        try probe.listPackets(source, options, isCancelled: isCancelled)
+        try probe.listPackets(options, isCancelled: isCancelled)
         let plan = try Plan(probe.info, options.profile, options)
         let faststart = FaststartSink(
             sink, reservedPrefix: HeadReserve.bytes(probe.info, plan), isForLongest: probe.info.duration == nil)

@@ -37,6 +37,15 @@ struct ReportTests {
         #expect(try JSONDecoder().decode(Report.self, from: JSONEncoder().encode(report)) == report)
     }
 
+    @Test(
+        "Every byte that was read is counted, as often as it was read",
+        arguments: ["container-moov-last.mp4", "container.mkv", "container.ts", "container.flv"])
+    func bytesRead(name: String) throws {
+        let source = try MemorySource(fixture: name)
+        let report = try #require(try Engine.run(source).report)
+        #expect(report.timings.bytesRead == Int64(source.bytesRead))
+    }
+
     @Test("The tail ends when the file is stored, before it is read again for its hash")
     func tail() throws {
         var options = Transcode.Options()
