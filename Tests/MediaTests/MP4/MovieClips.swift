@@ -36,10 +36,8 @@ final class BytesSource: ByteSource {
     }
 }
 
-/// Clips that ffmpeg makes while the tests run, and the reference clips beside the checkout.
+/// Clips that ffmpeg makes while the tests run.
 enum MovieClips {
-    struct Failure: Error { var text: String }
-
     /// A conforming clip: what the arguments of a test change one thing of.
     static func arguments(seconds: Double = 4, size: String = "320x240", rate: String = "30", audio: Double? = nil)
         -> [String]
@@ -60,66 +58,21 @@ enum MovieClips {
 
     /// Runs ffmpeg and answers the bytes of the file it made.
     static func make(_ arguments: [String], as suffix: String = "mp4") throws -> [UInt8] {
-        try inFolder { folder in
-            let file = folder.appending(path: "clip.\(suffix)")
-            _ = try run("ffmpeg", ["-v", "error", "-nostdin", "-y"] + arguments + [file.path])
-            return [UInt8](try Data(contentsOf: file))
-        }
+        let file = try Scratch.folder() + "/clip.\(suffix)"
+        _ = try Shell.succeed("ffmpeg", ["-v", "error", "-nostdin", "-y"] + arguments + [file])
+        return [UInt8](try Data(contentsOf: URL(filePath: file)))
     }
 
     /// Copies the streams of a file into another one without an edit list.
     static func remux(_ bytes: [UInt8], _ options: [String]) throws -> [UInt8] {
-        try inFolder { folder in
-            let file = folder.appending(path: "source.mp4")
-            try Data(bytes).write(to: file)
-            return try make(
-                ["-i", file.path, "-c", "copy", "-use_editlist", "0", "-fflags", "+bitexact", "-movflags", "faststart"]
-                    + options)
-        }
-    }
-
-    /// Runs `work` with a folder of its own, which is gone afterwards.
-    static func inFolder<Value>(_ work: (URL) throws -> Value) throws -> Value {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "reelway-mp4-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        return try work(folder)
+        let file = try Engine.store(bytes, as: "source.mp4")
+        return try make(
+            ["-i", file, "-c", "copy", "-use_editlist", "0", "-fflags", "+bitexact", "-movflags", "faststart"]
+                + options)
     }
 
     /// A conforming clip of 4 seconds, made once.
     static let conforming = Result { try make(arguments()) }
-
-    /// Runs a program and answers its standard output, or what it says on standard error.
-    static func run(_ program: String, _ arguments: [String], answersErrors: Bool = false) throws -> String {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [program] + arguments
-        let output = Pipe()
-        process.standardOutput = output
-        let errors = FileManager.default.temporaryDirectory.appending(path: "reelway-\(UUID().uuidString).log")
-        try Data().write(to: errors)
-        defer { try? FileManager.default.removeItem(at: errors) }
-        process.standardError = try FileHandle(forWritingTo: errors)
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            let text = (try? String(contentsOf: errors, encoding: .utf8)) ?? ""
-            throw Failure(text: "\(program) \(arguments.joined(separator: " ")): \(text)")
-        }
-        if answersErrors { return String(decoding: try Data(contentsOf: errors), as: UTF8.self) }
-        return String(decoding: data, as: UTF8.self)
-    }
-
-    /// A reference clip, which only development machines have beside the checkout.
-    static func reference(_ path: String) -> URL? {
-        let package = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        let file = package.deletingLastPathComponent().appending(path: "shared/media/\(path)")
-        if FileManager.default.fileExists(atPath: file.path) { return file }
-        print("skipped: \(path) is not in \(file.deletingLastPathComponent().path)")
-        return nil
-    }
 
     static func layout(_ bytes: [UInt8]) throws -> FileLayout {
         try #require(try FileLayout.scan(BytesSource(bytes), through: .end))

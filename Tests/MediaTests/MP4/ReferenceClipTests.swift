@@ -4,7 +4,7 @@ import Testing
 @testable import Media
 
 /// Compares what is read with what libavformat reads, for clips of cameras, phones and browsers.
-@Suite("Reference clips")
+@Suite("Reference clips", .enabled(if: SharedMedia.folder != nil, "../shared/media is absent"))
 struct ReferenceClipTests {
     private struct Packet: Equatable {
         var time: Int64
@@ -25,12 +25,11 @@ struct ReferenceClipTests {
 
     @Test("sample times, sizes, places and key frames are those libavformat finds", arguments: clips)
     func agreesOnSamples(clip: String) throws {
-        guard let file = MovieClips.reference(clip) else { return }
-        let movie = try MovieClips.movie([UInt8](try Data(contentsOf: file)))
+        let movie = try MovieClips.movie(Self.bytes(clip))
         for (index, track) in movie.tracks.enumerated() where ["vide", "soun"].contains(track.handler) {
             // libavformat reads uncompressed sound in pieces of its own choice.
             if ["sowt", "twos", "lpcm"].contains(track.sampleEntry) { continue }
-            let packets = try packets(file, stream: index)
+            let packets = try packets(SharedMedia.path(clip), stream: index)
             #expect(track.samples.isPlausible)
             #expect(track.samples.count == packets.count)
             let times = Array(track.samples.presentationTimes)
@@ -51,14 +50,13 @@ struct ReferenceClipTests {
 
     @Test("H.264 parameter sets say what libavcodec reads in them", arguments: clips)
     func agreesOnParameterSets(clip: String) throws {
-        guard let file = MovieClips.reference(clip) else { return }
-        let movie = try MovieClips.movie([UInt8](try Data(contentsOf: file)))
+        let movie = try MovieClips.movie(Self.bytes(clip))
         for (index, track) in movie.tracks.enumerated() {
             guard track.sampleEntry == "avc1" || track.sampleEntry == "avc3", let avcC = track.avcC else { continue }
             let record = try #require(AVCConfiguration(avcC))
             let bytes = try #require(record.spsList.first)
             let set = try #require(SequenceParameterSet(bytes))
-            expect(set, reads: try traced(file, stream: index))
+            expect(set, reads: try traced(SharedMedia.path(clip), stream: index))
         }
     }
 
@@ -88,45 +86,39 @@ struct ReferenceClipTests {
 
     @Test("phones' rotations, edits and metadata are found")
     func readsPhones() throws {
-        guard let file = MovieClips.reference("androidx/sample_edit_list.mp4") else { return }
-        let movie = try MovieClips.movie([UInt8](try Data(contentsOf: file)))
+        let movie = try MovieClips.movie(Self.bytes("androidx/sample_edit_list.mp4"))
         let video = try #require(movie.tracks(of: "vide").first)
         #expect(video.rotation == 90)
         #expect(video.edits.contains { $0.mediaTime > 0 })
-        guard let android = MovieClips.reference("androidx/portrait_4k60.mp4") else { return }
-        let names = try MovieClips.movie([UInt8](try Data(contentsOf: android))).metadata
+        let names = try MovieClips.movie(Self.bytes("androidx/portrait_4k60.mp4")).metadata
         #expect(names.contains("meta/com.android.version"))
     }
 
     @Test("files that are cut short or hide their movie are seen to be")
     func readsBrokenClips() throws {
-        if let file = MovieClips.reference("mp4parse/invalid_userdata.mp4") {
-            let bytes = [UInt8](try Data(contentsOf: file))
-            let layout = try MovieClips.layout(bytes)
-            let movie = try #require(layout.moov.flatMap { Movie($0) })
-            let end = movie.tracks.compactMap { $0.samples.maximumEnd }.max() ?? 0
-            #expect(layout.truncatedBox != nil || end > Int64(bytes.count))
-        }
-        if let file = MovieClips.reference("androidx/sample_malformed_free_box.mp4") {
-            let layout = try MovieClips.layout([UInt8](try Data(contentsOf: file)))
-            #expect(layout.malformedOffset != nil || layout.truncatedBox != nil || layout.moov == nil)
-        }
-        if let file = MovieClips.reference("androidx/sample_fragmented.mp4") {
-            #expect(try MovieClips.movie([UInt8](try Data(contentsOf: file))).isFragmented)
-        }
-        if let file = MovieClips.reference("mp4parse/short-cenc.mp4") {
-            #expect(try MovieClips.movie([UInt8](try Data(contentsOf: file))).tracks.contains { $0.isEncrypted })
-        }
+        let bytes = try Self.bytes("mp4parse/invalid_userdata.mp4")
+        let short = try MovieClips.layout(bytes)
+        let movie = try #require(short.moov.flatMap { Movie($0) })
+        let end = movie.tracks.compactMap { $0.samples.maximumEnd }.max() ?? 0
+        #expect(short.truncatedBox != nil || end > Int64(bytes.count))
+        let layout = try MovieClips.layout(Self.bytes("androidx/sample_malformed_free_box.mp4"))
+        #expect(layout.malformedOffset != nil || layout.truncatedBox != nil || layout.moov == nil)
+        #expect(try MovieClips.movie(Self.bytes("androidx/sample_fragmented.mp4")).isFragmented)
+        #expect(try MovieClips.movie(Self.bytes("mp4parse/short-cenc.mp4")).tracks.contains { $0.isEncrypted })
     }
 
-    private func packets(_ file: URL, stream: Int) throws -> [Packet] {
-        let text = try MovieClips.run(
+    private static func bytes(_ clip: String) throws -> [UInt8] {
+        [UInt8](try Data(contentsOf: URL(filePath: SharedMedia.path(clip))))
+    }
+
+    private func packets(_ path: String, stream: Int) throws -> [Packet] {
+        let csv = try Shell.succeed(
             "ffprobe",
             [
                 "-v", "quiet", "-ignore_editlist", "1", "-select_streams", "\(stream)", "-show_entries",
-                "packet=pts,size,pos,flags", "-of", "csv=p=0", file.path,
+                "packet=pts,size,pos,flags", "-of", "csv=p=0", path,
             ])
-        return text.split(separator: "\n").compactMap { line in
+        return String(decoding: csv, as: UTF8.self).split(separator: "\n").compactMap { line in
             let columns = line.split(separator: ",", omittingEmptySubsequences: false)
             guard columns.count >= 4, let time = Int64(columns[0]), let size = Int(columns[1]),
                 let offset = Int64(columns[2])
@@ -136,15 +128,16 @@ struct ReferenceClipTests {
     }
 
     /// The first SPS's syntax elements by name, as libavcodec's tracing bit stream filter prints them.
-    private func traced(_ file: URL, stream: Int) throws -> [String: Int] {
-        let text = try MovieClips.run(
+    private func traced(_ path: String, stream: Int) throws -> [String: Int] {
+        let trace = try Shell.run(
             "ffmpeg",
             [
-                "-nostdin", "-v", "info", "-i", file.path, "-map", "0:\(stream)", "-c", "copy", "-bsf",
+                "-nostdin", "-v", "info", "-i", path, "-map", "0:\(stream)", "-c", "copy", "-bsf",
                 "trace_headers", "-frames", "1", "-f", "null", "-",
-            ], answersErrors: true)
+            ])
+        try #require(trace.status == 0, "\(trace.errors)")
         var elements: [String: Int] = [:]
-        for line in text.split(separator: "\n") where line.contains("trace_headers") {
+        for line in trace.errors.split(separator: "\n") where line.contains("trace_headers") {
             if line.hasSuffix("Picture Parameter Set") { break }
             let words = line.split(separator: " ")
             guard let equals = words.lastIndex(of: "="), equals >= 2, equals + 1 < words.count,

@@ -104,33 +104,11 @@ struct ColorBench {
 
     /// Runs `ffmpeg`, `{input}` in the arguments standing for a file that holds `input`; gives its raw output.
     static func ffmpeg(_ arguments: [String], input: Data = Data()) throws -> [UInt8] {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("color-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let source = folder.appendingPathComponent("in")
-        let target = folder.appendingPathComponent("out")
-        try input.write(to: source)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments =
-            ["ffmpeg", "-nostdin", "-v", "error", "-y"]
-            + arguments.map { $0 == "{input}" ? source.path : $0 } + ["-f", "rawvideo", target.path]
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "ffmpeg \(arguments.joined(separator: " "))")
-        return [UInt8](try Data(contentsOf: target))
-    }
-
-    /// A clip of the shared test media, or `nil` with a notice where it is not there.
-    static func clip(_ name: String) -> String? {
-        let package = URL(fileURLWithPath: #filePath)
-            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let path = package.deletingLastPathComponent().appendingPathComponent("shared/media/androidx/\(name)").path
-        guard FileManager.default.fileExists(atPath: path) else {
-            print("skipped: \(path) is not there")
-            return nil
-        }
-        return path
+        let source = try Engine.store([UInt8](input), as: "in")
+        return [UInt8](
+            try Shell.succeed(
+                "ffmpeg",
+                ["-nostdin", "-v", "error"] + arguments.map { $0 == "{input}" ? source : $0 } + ["-f", "rawvideo", "-"])
+        )
     }
 }
