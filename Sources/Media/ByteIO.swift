@@ -26,6 +26,22 @@ public protocol ByteSource: AnyObject {
 extension ByteSource {
     /// Not every source knows what its bytes should be.
     public func verify() throws {}
+
+    /// Reads `count` bytes that begin at `offset`; fewer only at the end.
+    func read(_ count: Int, at offset: Int64) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var filled = 0
+        while filled < count, offset + Int64(filled) < length ?? .max {
+            let read = try bytes.withUnsafeMutableBytes { buffer in
+                var rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).mutableBytes
+                return try self.read(into: &rest, at: offset + Int64(filled))
+            }
+            if read == 0 { break }
+            filled += read
+        }
+        bytes.removeLast(count - filled)
+        return bytes
+    }
 }
 
 /// Where the finished MP4 goes, in the order in which a fast-start file can be made: the body as it grows, the

@@ -8,7 +8,7 @@ enum ContainerLength {
     /// a few headers at most.
     static func check(_ source: any ByteSource) throws -> Bool {
         guard source.isSeekable, let length = source.length else { return false }
-        let front = try read(64, from: source, at: 0)
+        let front = try source.read(64, at: 0)
         guard let end = try riffEnd(front, source, length) ?? matroskaEnd(front) ?? flvEnd(front, source) else {
             return false
         }
@@ -34,7 +34,7 @@ enum ContainerLength {
             guard end < length else { break }
             // Chunks begin at even places; the last one needs no filling.
             start = end + size % 2
-            header = try read(8, from: source, at: start)
+            header = try source.read(8, at: start)
         }
         return end
     }
@@ -53,7 +53,7 @@ enum ContainerLength {
     /// and eight bytes of it (Adobe's FLV specification 10.1, annex E.4.4 and E.5).
     private static func flvEnd(_ front: [UInt8], _ source: any ByteSource) throws -> Int64? {
         guard front.starts(with: "FLV".utf8) else { return nil }
-        let words = try read(4096, from: source, at: 0)
+        let words = try source.read(4096, at: 0)
         let name = [0, 8] + Array("filesize".utf8) + [0]
         let last = words.count - name.count - 8
         guard last >= 0,
@@ -73,20 +73,5 @@ enum ContainerLength {
         let value = bytes[offset..<(offset + width)].reduce(Int64(0)) { $0 << 8 | Int64($1) }
         let unknown = Int64(1) << Int64(7 * width) - 1
         return (value & unknown, width, unknown)
-    }
-
-    private static func read(_ count: Int, from source: any ByteSource, at offset: Int64) throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var filled = 0
-        while filled < count, offset + Int64(filled) < source.length ?? 0 {
-            var rest = [UInt8](repeating: 0, count: count - filled)
-            var elements = rest.mutableSpan
-            var span = elements.mutableBytes
-            let got = try source.read(into: &span, at: offset + Int64(filled))
-            if got == 0 { break }
-            bytes.replaceSubrange(filled..<(filled + got), with: rest[..<got])
-            filled += got
-        }
-        return Array(bytes[..<filled])
     }
 }

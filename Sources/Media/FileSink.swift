@@ -81,15 +81,10 @@ public final class FileSink: ByteSink {
     public func sha256() throws -> String? {
         let source = try FileSource(path: location)
         var hash = SHA256()
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
         var offset: Int64 = 0
-        while true {
-            var elements = buffer.mutableSpan
-            var span = elements.mutableBytes
-            let count = try source.read(into: &span, at: offset)
-            if count == 0 { break }
-            hash.update(data: buffer[..<count])
-            offset += Int64(count)
+        while case let bytes = try source.read(1 << 20, at: offset), !bytes.isEmpty {
+            hash.update(data: bytes)
+            offset += Int64(bytes.count)
         }
         return hash.finalize().map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
     }

@@ -172,7 +172,7 @@ private struct Cursor {
         }
         while Int64(result.count) < count {
             let wanted = Int(min(count &- Int64(result.count), Int64(Self.chunkBytes)))
-            let chunk = try readOnce(wanted, at: offset &+ Int64(result.count))
+            let chunk = try source.read(wanted, at: offset &+ Int64(result.count))
             if chunk.isEmpty { break }
             result.append(contentsOf: chunk)
         }
@@ -192,7 +192,7 @@ private struct Cursor {
         }
         held = []
         while position < end {
-            let chunk = try readOnce(Int(min(end &- position, Int64(Self.chunkBytes))), at: position)
+            let chunk = try source.read(Int(min(end &- position, Int64(Self.chunkBytes))), at: position)
             if chunk.isEmpty { return false }
             position &+= Int64(chunk.count)
         }
@@ -206,20 +206,6 @@ private struct Cursor {
             held = []
             heldOffset = offset
         }
-        while held.count < count {
-            let chunk = try readOnce(count - held.count, at: offset &+ Int64(held.count))
-            if chunk.isEmpty { return }
-            held.append(contentsOf: chunk)
-        }
-    }
-
-    private func readOnce(_ count: Int, at offset: Int64) throws -> [UInt8] {
-        if let length = source.length, offset >= length { return [] }
-        var buffer = [UInt8](repeating: 0, count: count)
-        var span = buffer.mutableSpan
-        var bytes = span.mutableBytes
-        let read = try source.read(into: &bytes, at: offset)
-        if read < count { buffer.removeLast(count - max(0, read)) }
-        return buffer
+        if held.count < count { held += try source.read(count - held.count, at: offset &+ Int64(held.count)) }
     }
 }
