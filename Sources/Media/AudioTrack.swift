@@ -40,7 +40,7 @@ final class AudioTrack {
         case .copy(let dropped):
             let adts = audio.samples?.adts
             mode = .copy(dropped: dropped, sampleRate: audio.sampleRate, adts: adts)
-            streamIndex = try CodecParameters(of: stream, extradata: adts)
+            streamIndex = try CodecParameters(copying: stream.pointer.pointee.codecpar, extradata: adts)
                 .add(to: muxer, timeBase: Rational(1, Int32(audio.sampleRate)))
         case .encode(let rate, let channels):
             let encoder = try AudioEncoder(sampleRate: rate, channels: channels, bitrate: plan.profile.audioBitrate)

@@ -44,13 +44,13 @@ final class PictureCopy {
         delay = zip(sorted, times).reduce(0) { max($0, $1.0 - $1.1) }
         keys = coded.table.syncSamples?.makeIterator()
         nextKey = keys?.next()
-        guard let parameters = filter?.parameters ?? stream.pointer.pointee.codecpar else {
-            throw MediaError.outOfMemory
-        }
+        let parameters = try CodecParameters(copying: filter?.parameters ?? stream.pointer.pointee.codecpar)
+        // The source's may be another name of the same curve.
+        parameters.tagBT709()
         // The turn alone is kept of the source's matrix, not where or how large it shows the picture.
         let orientation = probe.info.video.orientation
-        streamIndex = try muxer.add(
-            parameters, timeBase: base, displayMatrix: orientation == .upright ? nil : orientation.turningMatrix)
+        streamIndex = try parameters.add(
+            to: muxer, timeBase: base, displayMatrix: orientation == .upright ? nil : orientation.turningMatrix)
     }
 
     /// Makes a packet of the source one of the output.

@@ -127,10 +127,10 @@ final class CodecParameters {
         guard let pointer, avcodec_parameters_from_context(pointer, context) >= 0 else { throw MediaError.outOfMemory }
     }
 
-    /// A source stream's own, with another description of the codec where one is given.
-    init(of stream: Stream, extradata: [UInt8]?) throws {
+    /// A copy of those of a stream that is copied, with another description of the codec where one is given.
+    init(copying source: UnsafePointer<AVCodecParameters>?, extradata: [UInt8]? = nil) throws {
         pointer = avcodec_parameters_alloc()
-        guard let pointer, avcodec_parameters_copy(pointer, stream.pointer.pointee.codecpar) >= 0 else {
+        guard let pointer, let source, avcodec_parameters_copy(pointer, source) >= 0 else {
             throw MediaError.outOfMemory
         }
         guard let extradata else { return }
@@ -146,8 +146,18 @@ final class CodecParameters {
 
     deinit { avcodec_parameters_free(&pointer) }
 
-    func add(to muxer: borrowing Muxer, timeBase: Rational, frameRate: Rational? = nil) throws -> Int {
+    /// Has the container say that the picture is BT.709 in limited range.
+    func tagBT709() {
+        pointer?.pointee.color_primaries = AVCOL_PRI_BT709
+        pointer?.pointee.color_trc = AVCOL_TRC_BT709
+        pointer?.pointee.color_space = AVCOL_SPC_BT709
+        pointer?.pointee.color_range = AVCOL_RANGE_MPEG
+    }
+
+    func add(
+        to muxer: borrowing Muxer, timeBase: Rational, frameRate: Rational? = nil, displayMatrix: [Int32]? = nil
+    ) throws -> Int {
         guard let pointer else { throw MediaError.outOfMemory }
-        return try muxer.add(pointer, timeBase: timeBase, frameRate: frameRate)
+        return try muxer.add(pointer, timeBase: timeBase, frameRate: frameRate, displayMatrix: displayMatrix)
     }
 }

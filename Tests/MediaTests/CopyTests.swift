@@ -96,6 +96,22 @@ struct CopyTests {
         #expect(try decoded(Fixture.path(name)) == decoded(outcome.path))
     }
 
+    @Test("Another name of BT.709's curve is copied, and BT.709 is all the result says", arguments: [6, 14, 15])
+    func otherNames(transfer: UInt32) throws {
+        let named = try Self.filtered("copy-720p30-48k.mp4", "h264_metadata=transfer_characteristics=\(transfer)")
+        // The container alone says so, beside an SPS without tags.
+        let bare = try Self.filtered(
+            "copy-720p30-48k.mp4",
+            "h264_metadata=colour_primaries=2:transfer_characteristics=2:matrix_coefficients=2")
+        let contained = try Engine.store(
+            try [UInt8](Data(contentsOf: URL(fileURLWithPath: bare))).patched("nclx", at: 0, 1 << 16 | transfer))
+        for path in [named, contained] {
+            let outcome = try Engine.transcode(path: path)
+            try expectConforming(outcome)
+            #expect(outcome.isCopied, "\(outcome.video?.reasons ?? [])")
+        }
+    }
+
     @Test("Parameter sets, delimiters and filling of a transport stream don't come along")
     func foreignUnits() throws {
         let outcome = try Engine.transcode(fixture: "copy-from-ts.ts")
@@ -168,6 +184,14 @@ struct CopyTests {
         try expectConforming(second)
         #expect(second.isCopied && second.audio?.action == "copy", "\(second.report?.plan.debugDescription ?? "")")
         #expect(try Self.hashes(first.path) == Self.hashes(second.path))
+    }
+
+    /// A fixture whose picture went through one of libavcodec's bitstream filters.
+    private static func filtered(_ fixture: String, _ filter: String) throws -> String {
+        let path = try Scratch.folder() + "/" + fixture
+        _ = try Shell.succeed(
+            "ffmpeg", ["-nostdin", "-v", "error", "-i", Fixture.path(fixture), "-c", "copy", "-bsf:v", filter, path])
+        return path
     }
 
     /// A hash of each coded picture.
