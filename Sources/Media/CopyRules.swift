@@ -20,7 +20,7 @@ enum CopyRules {
         if let shape = sps.usability?.pixelAspect, shape.num != shape.den { reasons.append("pixels are not square") }
         if coded.table.count < 2 { return reasons + ["too few pictures"] }
         reasons += timing(coded, video, profile)
-        reasons += rates(coded, profile)
+        reasons += rates(coded, hasAudio: info.audio != nil, profile)
         return reasons
     }
 
@@ -109,10 +109,10 @@ enum CopyRules {
         return reasons
     }
 
-    private static func rates(_ coded: MediaInfo.CodedVideo, _ profile: Profile) -> [String] {
+    private static func rates(_ coded: MediaInfo.CodedVideo, hasAudio: Bool, _ profile: Profile) -> [String] {
         let table = coded.table
-        let perSecond = max(
-            1, Int(Double(table.count) / max(0.001, Double(table.duration) / Double(max(1, coded.timescale)))))
+        let seconds = max(0.001, coded.length)
+        let perSecond = max(1, Int(Double(table.count) / seconds))
         var reasons: [String] = []
         var window: Int64 = 0
         var largest: Int64 = 0
@@ -122,8 +122,14 @@ enum CopyRules {
             largest = max(largest, window)
         }
         if (0..<table.count).contains(where: { table.size(of: $0) == 0 }) { reasons.append("empty pictures") }
-        if largest * 8 > Int64(profile.maximumVideoBitrate) { reasons.append("more than 25 Mb/s") }
-        if let most = profile.maximumBytes, table.totalBytes > most - most / 50 { reasons.append("too large a file") }
+        // The pictures of one second, and as their number was rounded down, the mean too.
+        let bits = max(Double(largest), Double(table.totalBytes) / seconds) * 8
+        if bits > Double(profile.maximumVideoBitrate) { reasons.append("more than 25 Mb/s") }
+        if let most = profile.maximumBytes {
+            // 2 % of the bytes are kept for the index and the reserve in the head.
+            let sound = hasAudio ? Double(profile.maximumCopiedAudioBitrate) / 8 * seconds : 0
+            if Double(table.totalBytes) + sound > Double(most) * 0.98 { reasons.append("too large a file") }
+        }
         return reasons
     }
 }
