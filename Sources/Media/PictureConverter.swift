@@ -19,7 +19,7 @@ final class PictureConverter {
         var orientation: Orientation
         /// Colours a frame has when it doesn't say itself.
         var color: ColorDescription
-        /// Pixel shape a frame has when it doesn't say itself.
+        /// The first picture's pixel shape.
         var pixelAspect: Double
 
         /// Whether pictures as the source announces them need nothing done.
@@ -32,6 +32,7 @@ final class PictureConverter {
     private let target: Target
     private let threads: Int?
     private var key: Key?
+    private var firstStatedAspect: Double?
     private var scaler: OpaquePointer?
     private var converter: ColorConverter?
     private var turner: FilterGraph?
@@ -59,7 +60,7 @@ final class PictureConverter {
         let key = Key(
             width: frame.pointer.pointee.width, height: frame.pointer.pointee.height,
             format: frame.pointer.pointee.format, color: FrameColor.description(of: frame, else: target.color),
-            aspect: FrameColor.pixelAspect(of: frame) ?? target.pixelAspect)
+            aspect: pixelAspect(of: frame))
         if key != self.key { try configure(key) }
         var picture = frame
         if scaledPool != nil { picture = try scale(picture, key) }
@@ -73,6 +74,15 @@ final class PictureConverter {
             picture = turned
         }
         return picture
+    }
+
+    /// The planned shape is the container's word where it has one, which may differ from what the pictures say. So what
+    /// they say is only held against what the first of them said.
+    private func pixelAspect(of frame: Frame) -> Double {
+        let stated = FrameColor.pixelAspect(of: frame) ?? 1
+        let first = firstStatedAspect ?? stated
+        firstStatedAspect = first
+        return target.pixelAspect * stated / first
     }
 
     /// The size in front of the turn.

@@ -58,6 +58,21 @@ struct GeometryTests {
         }
     }
 
+    @Test("Where container and bitstream differ about the pixel's shape, the container's word counts")
+    func containerAspect() throws {
+        // Square pixels by the SPS, and 16:9 of them by the container: 180x320 is shown as a square.
+        let path = try Scratch.folder() + "/square.mp4"
+        _ = try Shell.succeed(
+            "ffmpeg",
+            ["-nostdin", "-v", "error", "-i", Fixture.path("shape-portrait.mp4"), "-c", "copy", "-aspect", "1:1", path])
+        let outcome = try Engine.transcode(path: path)
+        try expectConforming(outcome)
+        let video = try #require(try FFprobe.read(outcome.path).video)
+        #expect([video.width, video.height] == [320, 320])
+        // No black at its sides.
+        #expect(try Self.corners(outcome.path, at: 1, inset: 32) == "RG/BW")
+    }
+
     @Test(
         "A copied picture is shown upright too",
         arguments: shapes.filter { ["turn-0.mp4", "turn-90.mp4", "turn-180.mp4", "turn-270.mp4"].contains($0.name) })
@@ -147,7 +162,9 @@ struct GeometryTests {
     // MARK: - Measures
 
     /// The letters of the colours in the four quarters: upper row, lower row.
-    static func corners(_ path: String, at time: Double) throws -> String {
+    ///
+    /// - Parameter inset: what part of its side a corner lies away from the edge.
+    static func corners(_ path: String, at time: Double, inset: Int = 4) throws -> String {
         let picture = try Pixels.picture(of: path, at: time)
         let names: [(Character, SIMD3<Double>)] = [
             ("R", SIMD3(255, 0, 0)), ("G", SIMD3(0, 255, 0)), ("B", SIMD3(0, 0, 255)), ("W", SIMD3(255, 255, 255)),
@@ -159,8 +176,8 @@ struct GeometryTests {
             }
             return nearest.map { $0.1 < 12 ? $0.0 : "?" } ?? "?"
         }
-        let (left, right) = (picture.width / 4, picture.width * 3 / 4)
-        let (top, bottom) = (picture.height / 4, picture.height * 3 / 4)
+        let (left, right) = (picture.width / inset, picture.width - picture.width / inset)
+        let (top, bottom) = (picture.height / inset, picture.height - picture.height / inset)
         return "\(letter(left, top))\(letter(right, top))/\(letter(left, bottom))\(letter(right, bottom))"
     }
 
