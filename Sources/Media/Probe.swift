@@ -33,7 +33,7 @@ final class Probe {
         let demuxer = try Demuxer(readable, ignoringEditLists: isExact, isCancelled: isCancelled)
         var selection = StreamSelection(demuxer.streams, movie)
         let video = try selection.bestVideo(source.name)
-        let audio = selection.bestAudio()
+        let audio = try selection.bestAudio()
         demuxer.select([video.index, audio?.index].compactMap { $0 })
 
         let videoTrack = movie?.tracks.first { Int($0.id) == video.id }

@@ -46,7 +46,7 @@ struct StreamSelection {
     }
 
     /// The default sound that can be decoded, else the first.
-    mutating func bestAudio() -> Stream? {
+    mutating func bestAudio() throws -> Stream? {
         var candidates: [Stream] = []
         for stream in streams where stream.kind == .audio {
             if isEncrypted(stream) {
@@ -62,9 +62,27 @@ struct StreamSelection {
                 candidates.append(stream)
             }
         }
-        let best = candidates.first(where: \.isDefault) ?? candidates.first
-        for other in candidates where other.index != best?.index { skip(other, "audio", "another sound is kept") }
+        var best: Stream?
+        for stream in candidates.filter(\.isDefault) + candidates.filter({ !$0.isDefault }) {
+            if best != nil {
+                skip(stream, "audio", "another sound is kept")
+            } else if try canBeDecoded(stream) {
+                best = stream
+            } else {
+                skip(stream, "audio", "can't be decoded")
+            }
+        }
         return best
+    }
+
+    /// Whether the decoder takes it: there is one for AAC, but not for all that goes by this name (xHE-AAC).
+    private func canBeDecoded(_ stream: Stream) throws -> Bool {
+        do {
+            _ = try Decoder(stream, threads: 1)
+            return true
+        } catch let error as MediaError where error.code != .outOfMemory {
+            return false
+        }
     }
 
     /// The sample entry of sound that only claims to be AAC: Apple's `apac` carries a descriptor that libavformat

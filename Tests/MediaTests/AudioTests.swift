@@ -80,6 +80,34 @@ struct AudioTests {
         #expect(skipped.contains { $0.kind == "audio" && !$0.reason.isEmpty }, "\(skipped)")
     }
 
+    @Test("A track that goes by a decoder's name but not to it is skipped for the next, and reported")
+    func refusedFirst() throws {
+        // Two tracks of AAC, the first of which says it is xHE-AAC, which libavcodec doesn't decode.
+        let path = try Scratch.folder() + "/two.mp4"
+        _ = try Shell.succeed(
+            "ffmpeg",
+            ["-nostdin", "-v", "error", "-i", Fixture.path("audio-stereo.mp4"), "-map", "0", "-map", "0:a"]
+                + ["-c", "copy", path])
+        var bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
+        let description: [UInt8] = [0x05, 0x80, 0x80, 0x80, 0x05, 0x11, 0x90]
+        let start = try #require(
+            bytes.indices.first { bytes[$0...].starts(with: description) }, "the encoder's description changed")
+        bytes.replaceSubrange((start + 5)..<(start + 8), with: [0xF9, 0x46, 0x40])
+        for both in [false, true] {
+            if both {
+                let second = try #require(
+                    bytes.indices.first { bytes[$0...].starts(with: description) })
+                bytes.replaceSubrange((second + 5)..<(second + 8), with: [0xF9, 0x46, 0x40])
+            }
+            let outcome = try Engine.run(Engine.store(bytes), .quick())
+            try expectConforming(outcome)
+            #expect((try FFprobe.read(outcome.path).audio == nil) == both)
+            let skipped = outcome.report?.input?.skippedTracks ?? []
+            #expect(skipped.map(\.kind) == (both ? ["audio", "audio"] : ["audio"]))
+            #expect(skipped.allSatisfy { $0.codec == "aac" && $0.reason == "can't be decoded" }, "\(skipped)")
+        }
+    }
+
     @Test("Good video beside sound with no decoder becomes a silent file, and the report says so")
     func undecodableOnly() throws {
         let outcome = try Engine.transcode(fixture: "audio-undecodable.mp4")
