@@ -23,6 +23,9 @@ struct CodedPicture {
     private(set) var parameterSets: [[UInt8]] = []
     /// Holds units that MP4 doesn't want in samples: parameter sets, delimiters, filling.
     private(set) var hasForeignUnits = false
+    /// Units with `UserData`, each with what tells it apart: where they are in the packet, and what is to stand there.
+    private(set) var userData: [(range: Range<Int>, rest: [UInt8])] = []
+    private let framing: Framing
     private var isLegal = true
     private var beginsPicture = false
 
@@ -30,6 +33,7 @@ struct CodedPicture {
     private static let longestFilling = 64
 
     init(_ bytes: UnsafeBufferPointer<UInt8>, _ framing: Framing) {
+        self.framing = framing
         switch framing {
         case .lengths(let size): walk(bytes, lengthSize: size)
         case .startCodes: walkStartCodes(bytes)
@@ -44,7 +48,7 @@ struct CodedPicture {
             let start = position + lengthSize
             guard length > 0, length <= bytes.count - start else { return isLegal = false }
             position = start + length
-            take(UnsafeBufferPointer(rebasing: bytes[start..<position]))
+            take(bytes, start..<position, prefix: lengthSize)
         }
     }
 
@@ -55,7 +59,7 @@ struct CodedPicture {
             if bytes[index] > 1 {
                 index += 3
             } else if bytes[index] == 1, bytes[index - 1] == 0, bytes[index - 2] == 0 {
-                if let start { take(UnsafeBufferPointer(rebasing: bytes[start..<(index - 2)])) }
+                if let start { take(bytes, start..<(index - 2), prefix: 3) }
                 start = index + 1
                 index += 3
             } else {
@@ -63,10 +67,11 @@ struct CodedPicture {
             }
         }
         guard let start, start < bytes.count else { return isLegal = false }
-        take(UnsafeBufferPointer(rebasing: bytes[start...]))
+        take(bytes, start..<bytes.count, prefix: 3)
     }
 
-    private mutating func take(_ unit: UnsafeBufferPointer<UInt8>) {
+    private mutating func take(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, prefix: Int) {
+        let unit = UnsafeBufferPointer(rebasing: bytes[range])
         var end = unit.count
         while end > 0, unit[end - 1] == 0 { end -= 1 }
         // The forbidden bit is 0 in every unit.
@@ -79,6 +84,9 @@ struct CodedPicture {
             // A one in front is the shortest code of a zero: the slice begins with the picture's first macroblock.
             if end > 1, unit[1] & 0x80 != 0 { beginsPicture = true }
             if !CodedPicture.isEscaped(unit[..<end]) { isLegal = false }
+        case 6:
+            guard let rest = UserData.removed(from: unit[..<end]) else { break }
+            userData.append(((range.lowerBound - prefix)..<range.upperBound, framed(rest)))
         case 7, 8:
             parameterSets.append(Array(unit[..<end]))
             hasForeignUnits = true
@@ -86,6 +94,17 @@ struct CodedPicture {
             hasForeignUnits = true
         default:
             break
+        }
+    }
+
+    /// A unit behind what tells it apart; nothing where there is none.
+    private func framed(_ unit: [UInt8]) -> [UInt8] {
+        if unit.isEmpty { return [] }
+        switch framing {
+        case .lengths(let size):
+            return (0..<size).reversed().map { UInt8(truncatingIfNeeded: unit.count >> ($0 * 8)) } + unit
+        case .startCodes:
+            return [0, 0, 1] + unit
         }
     }
 

@@ -67,6 +67,28 @@ final class Packet {
         pointer.pointee.data = pointer.pointee.data.advanced(by: count)
         pointer.pointee.size -= Int32(count)
     }
+
+    /// Puts other bytes where some are, in memory of its own. The ranges follow one another.
+    func replace(_ parts: [(range: Range<Int>, rest: [UInt8])]) throws {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(size + Int(AV_INPUT_BUFFER_PADDING_SIZE))
+        let old = UnsafeBufferPointer(start: pointer.pointee.data, count: size)
+        var position = 0
+        for part in parts {
+            bytes += old[position..<part.range.lowerBound]
+            bytes += part.rest
+            position = part.range.upperBound
+        }
+        bytes += old[position...]
+        let count = bytes.count
+        bytes += [UInt8](repeating: 0, count: Int(AV_INPUT_BUFFER_PADDING_SIZE))
+        guard let buffer = av_buffer_alloc(bytes.count) else { throw MediaError.outOfMemory }
+        UnsafeMutableRawBufferPointer(start: buffer.pointee.data, count: bytes.count).copyBytes(from: bytes)
+        av_buffer_unref(&pointer.pointee.buf)
+        pointer.pointee.buf = buffer
+        pointer.pointee.data = buffer.pointee.data
+        pointer.pointee.size = Int32(count)
+    }
 }
 
 /// A point in time as a stream writes it: a number of ticks of its time base.

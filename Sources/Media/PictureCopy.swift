@@ -3,8 +3,8 @@ internal import CFFmpeg
 /// An H.264 stream's way through a transcode that copies it.
 ///
 /// ```
-/// Packet ─▶ held against the list it was planned by ─▶ (foreign units out, BT.709 tags in) ─▶ times of the list ─▶ ready
-///             └─▶ CopyCheck
+/// Packet ─▶ held against the list it was planned by ─▶ (user data out) ─▶ (foreign units out, BT.709 tags in) ─▶
+///             └─▶ CopyCheck                                                                 times of the list ─▶ ready
 /// ```
 ///
 /// The times are the list's, not the packet's: what was judged is what is written.
@@ -75,6 +75,7 @@ final class PictureCopy {
         let isKey = nextKey == index || coded.table.syncSamples == nil
         if nextKey == index { nextKey = keys?.next() }
         try check.look(at: packet, isKey: isKey, isInstantRefresh: picture.isInstantRefresh)
+        if !picture.userData.isEmpty { try packet.replace(picture.userData) }
         try filter?.filter(packet)
         let following = index + 1 < sorted.count ? sorted[index + 1] : nil
         let duration = following.map { $0 - sorted[index] } ?? Int64(coded.table.timeRuns.last?.delta ?? 0)

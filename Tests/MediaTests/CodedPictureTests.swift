@@ -1,3 +1,4 @@
+import CFFmpeg
 import Testing
 
 @testable import Media
@@ -57,6 +58,61 @@ struct CodedPictureTests {
         #expect(Self.picture(Self.prefixed([Self.ordinary + [0, 0, 0, 0]]), .lengths(4)).isWhole)
         #expect(Self.picture([3] + Self.ordinary.prefix(3), .lengths(1)).isWhole)
         #expect(!Self.picture(Self.ordinary, .startCodes).isWhole)
+    }
+
+    /// A recording point that is a key frame, as type 6 and 1 byte; a tag of AVCHD's with zeros that need an escape.
+    static let point: [UInt8] = [0x06, 0x01, 0xC4]
+    static let tag: [UInt8] = [0x05, 0x14, 0x17, 0xEE, 0x8C, 0x60] + [0x00, 0x00, 0x03, 0x01] + [UInt8](1...13)
+
+    static let userData: [(what: String, unit: [UInt8], rest: [UInt8]?)] = [
+        ("no user data", [0x06] + point + [0x80], nil),
+        ("user data alone", [0x06] + tag + [0x80], []),
+        ("user data twice", [0x06] + tag + tag + [0x80], []),
+        ("user data in front of another message", [0x06] + tag + point + [0x80], [0x06] + point + [0x80]),
+        ("user data behind another message", [0x06] + point + tag + [0x80], [0x06] + point + [0x80]),
+        ("user data without a mark of its end", [0x06] + tag, []),
+        ("user data cut short", [0x06] + tag.dropLast(5), []),
+        ("registered user data", [0x06, 0x04, 0x04, 0xB5, 0x00, 0x3C, 0x01, 0x80], []),
+        ("captions", [0x06, 0x04, 0x04, 0xB5, 0x00, 0x31, 0x47, 0x80], nil),
+        ("another message cut short", [0x06, 0x01, 0x09, 0x80], nil),
+        // What was apart is behind two zeros now.
+        (
+            "a seam", [0x06, 0x01, 0x02, 0x00, 0x00] + tag + [0x01, 0x01, 0xC4, 0x80],
+            [0x06, 0x01, 0x02, 0x00, 0x00, 0x03, 0x01, 0x01, 0xC4, 0x80]
+        ),
+    ]
+
+    @Test("User data is found beside other messages, which stay", arguments: userData.indices)
+    func removed(index: Int) {
+        let (what, unit, rest) = Self.userData[index]
+        #expect(UserData.removed(from: unit) == rest, "\(what)")
+    }
+
+    @Test("A packet is rid of its user data, whatever tells its units apart")
+    func withoutUserData() throws {
+        let both = [0x06] + Self.tag + Self.point + [0x80]
+        let alone = [0x06] + Self.tag + [0x80]
+        let point = [0x06] + Self.point + [0x80]
+        let front = [0, 0, 0, 1] + Self.delimiter + [0, 0, 1]
+        let coded = front + both + [0, 0, 0, 1] + alone + [0, 0, 1] + Self.refresh
+        let cases: [(CodedPicture.Framing, [UInt8], [UInt8])] = [
+            (
+                .lengths(4), Self.prefixed([Self.delimiter, both, alone, Self.refresh]),
+                Self.prefixed([Self.delimiter, point, Self.refresh])
+            ),
+            (.startCodes, coded, front + point + [0, 0, 1] + Self.refresh),
+        ]
+        for (framing, before, after) in cases {
+            let packet = try Packet(timeBase: Rational(1, 30))
+            try #require(av_new_packet(packet.pointer, Int32(before.count)) == 0)
+            UnsafeMutableRawBufferPointer(start: packet.pointer.pointee.data, count: before.count)
+                .copyBytes(from: before)
+            let picture = packet.codedPicture(framing)
+            #expect(picture.isWhole)
+            try packet.replace(picture.userData)
+            #expect(Array(UnsafeBufferPointer(start: packet.pointer.pointee.data, count: packet.size)) == after)
+            #expect(packet.codedPicture(framing).userData.isEmpty)
+        }
     }
 
     @Test("Headers of AAC packets are read, and what MP4 can't hold is refused")

@@ -27,6 +27,25 @@ struct MetadataTests {
         #expect(probe.streams.count == 2)
     }
 
+    @Test(
+        "What a camera writes into the bitstream of itself and of the place doesn't come along either",
+        arguments: ["copy-720p30-48k.mp4", "copy-untagged.mp4", "copy-from-ts.ts", "copy-from-mkv.mkv"])
+    func userData(name: String) throws {
+        // x264's note of its settings, which tells of neither, becomes what AVCHD's cameras write.
+        let clean = try Fixture.bytes(name)
+        let note: [UInt8] = [0xDC, 0x45, 0xE9, 0xBD, 0xE6, 0xD9, 0x48, 0xB7]
+        let start = try #require(clean.indices.first { clean[$0...].starts(with: note) })
+        var tagged = clean
+        tagged.replaceSubrange(start..<(start + 8), with: [0x17, 0xEE, 0x8C, 0x60, 0xF8, 0x4D, 0x11, 0xD9])
+        for (bytes, stays) in [(clean, true), (tagged, false)] {
+            let outcome = try Engine.run(Engine.store(bytes, as: name), .quick())
+            try expectConforming(outcome)
+            #expect(outcome.isCopied, "\(outcome.video?.reasons ?? [])")
+            let written = try Data(contentsOf: URL(fileURLWithPath: outcome.path))
+            #expect((written.range(of: Data("x264 - core".utf8)) != nil) == stays)
+        }
+    }
+
     @Test("The sources do hold what must not leak")
     func sourcesHoldIt() throws {
         for name in Fixture.names("track-gps") {

@@ -7,7 +7,10 @@ struct BitReader: Sendable {
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     /// Reads a NAL unit's payload: without the zero-zero-three that keeps start codes out of it. ITU-T H.264, 7.4.1.
-    init(unescaping nal: ArraySlice<UInt8>) {
+    init(unescaping nal: ArraySlice<UInt8>) { bytes = Self.unescaped(nal) }
+
+    /// A NAL unit's payload without what only keeps start codes out of it.
+    static func unescaped(_ nal: some Collection<UInt8>) -> [UInt8] {
         var plain: [UInt8] = []
         plain.reserveCapacity(nal.count)
         var zeros = 0
@@ -19,7 +22,7 @@ struct BitReader: Sendable {
             zeros = byte == 0 ? zeros + 1 : 0
             plain.append(byte)
         }
-        bytes = plain
+        return plain
     }
 
     /// How many bits are left.
