@@ -34,14 +34,11 @@ struct FirstPicture {
         var bytes = 0
         var frames: [Frame] = []
         var isAtEnd = false
-        var isDrained = false
         func keep(_ frame: Frame) { frames.append(frame) }
         while frames.isEmpty || (!isIndexed && times.count < FirstPicture.timedPictures),
             packets.count < FirstPicture.longestLook.packets, bytes < FirstPicture.longestLook.bytes
         {
             guard let packet = try demuxer.next() else {
-                isDrained = frames.isEmpty
-                if isDrained { try decoder.finish(keep) }
                 isAtEnd = true
                 break
             }
@@ -51,6 +48,9 @@ struct FirstPicture {
             if let time = packet.pts ?? packet.dts { times.append(time.seconds) }
             if frames.isEmpty { try decoder.decode(packet, keep) }
         }
+        // Each of the decoder's threads waits for a picture of its own before the first comes out.
+        let isDrained = frames.isEmpty
+        if isDrained { try decoder.finish(keep) }
         guard let first = frames.first else {
             throw MediaError(
                 .sourceCorrupt, "no picture of the \(stream.codecName) video can be decoded; export it again")
