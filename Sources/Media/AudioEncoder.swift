@@ -33,7 +33,7 @@ final class AudioEncoder {
         context.pointee.thread_count = 1
         let opened = avcodec_open2(context, codec, nil)
         guard opened >= 0, context.pointee.frame_size == AudioEncoder.packetSamples else {
-            throw MediaError(.internal, "the AAC encoder refuses its settings: \(LibavLog.describe(opened))")
+            throw MediaError(.internal, "the AAC encoder refuses its settings", libav: opened)
         }
     }
 

@@ -16,13 +16,15 @@ final class BitstreamFilter {
                     + ":video_full_range_flag=0")
         }
         if steps.isEmpty { return nil }
-        guard av_bsf_list_parse_str(steps.joined(separator: ","), &context) >= 0, let context,
-            avcodec_parameters_copy(context.pointee.par_in, stream.pointer.pointee.codecpar) >= 0
-        else { throw MediaError(.internal, "libavcodec was built without its filters for H.264") }
+        try check(
+            av_bsf_list_parse_str(steps.joined(separator: ","), &context), .internal,
+            "libavcodec was built without its filters for H.264")
+        guard let context else { throw MediaError.outOfMemory }
+        try check(
+            avcodec_parameters_copy(context.pointee.par_in, stream.pointer.pointee.codecpar), .internal,
+            "the H.264 parameters can't be copied")
         context.pointee.time_base_in = stream.pointer.pointee.time_base
-        guard av_bsf_init(context) >= 0 else {
-            throw MediaError(.sourceCorrupt, "the H.264 parameter sets can't be read: \(LibavLog.describe(-1))")
-        }
+        try check(av_bsf_init(context), .sourceCorrupt, "the H.264 parameter sets can't be read")
     }
 
     deinit { av_bsf_free(&context) }
@@ -32,9 +34,11 @@ final class BitstreamFilter {
 
     /// Filters a packet in place.
     func filter(_ packet: Packet) throws {
-        guard av_bsf_send_packet(context, packet.pointer) >= 0, av_bsf_receive_packet(context, packet.pointer) >= 0
-        else {
-            throw MediaError(.sourceCorrupt, "an H.264 picture can't be read: \(LibavLog.describe(-1))")
-        }
+        try check(av_bsf_send_packet(context, packet.pointer), .sourceCorrupt, "an H.264 picture can't be read")
+        try check(av_bsf_receive_packet(context, packet.pointer), .sourceCorrupt, "an H.264 picture can't be read")
+    }
+
+    private func check(_ result: Int32, _ code: MediaError.Code, _ what: String) throws {
+        guard result >= 0 else { throw MediaError(code, what, libav: result) }
     }
 }

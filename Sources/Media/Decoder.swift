@@ -37,22 +37,25 @@ final class Decoder {
         self.threads = threads
         streamBase = stream.timeBase
         frameSeconds = stream.averageRate.inverse.value
+        // Sound whose decoder refuses it isn't chosen: see `StreamSelection`.
+        let refusal: MediaError.Code = stream.kind == .video ? .unsupportedVideoCodec : .internal
         guard let codec = avcodec_find_decoder(stream.parameters.codec_id) else {
             throw MediaError(
-                .unsupportedVideoCodec, "no decoder for \(stream.codecName); export the video as H.264 or HEVC")
+                refusal, "no decoder for \(stream.codecName); export the video as H.264 or HEVC")
         }
         context = avcodec_alloc_context3(codec)
         guard let context else { throw MediaError.outOfMemory }
-        guard avcodec_parameters_to_context(context, stream.pointer.pointee.codecpar) >= 0 else {
-            throw MediaError(.sourceCorrupt, "the parameters of the \(stream.codecName) stream are damaged")
+        let taken = avcodec_parameters_to_context(context, stream.pointer.pointee.codecpar)
+        guard taken >= 0 else {
+            throw MediaError(
+                .sourceCorrupt, "the parameters of the \(stream.codecName) stream are damaged", libav: taken)
         }
         context.pointee.pkt_timebase = stream.pointer.pointee.time_base
         context.pointee.thread_count = Int32(clamping: threads)
         pictures.serve(context, codec)
         let opened = avcodec_open2(context, codec, nil)
         guard opened >= 0 else {
-            throw MediaError(
-                .unsupportedVideoCodec, "\(stream.codecName) can't be decoded: \(LibavLog.describe(opened))")
+            throw MediaError(refusal, "\(stream.codecName) can't be decoded", libav: opened)
         }
     }
 

@@ -34,6 +34,7 @@ final class Demuxer {
         var input: UnsafePointer<AVInputFormat>?
         let score = av_probe_input_buffer2(bridge.context, &input, "", nil, 0, 1 << 20)
         try bridge.check()
+        if score == REELWAY_ENOMEM { throw MediaError.outOfMemory }
         guard score >= 0, let input else {
             throw MediaError(.unsupportedContainer, "\(source.name) is no video file Reelway knows; export it as MP4")
         }
@@ -53,12 +54,12 @@ final class Demuxer {
         let opened = avformat_open_input(&self.context, "", input, &options)
         try bridge.check()
         guard opened >= 0 else {
-            throw MediaError(.sourceCorrupt, "\(source.name) can't be opened: \(LibavLog.describe(opened))")
+            throw MediaError(.sourceCorrupt, "\(source.name) can't be opened", libav: opened)
         }
         let probed = Demuxer.findStreamInfo(self.context)
         try bridge.check()
         guard probed >= 0 else {
-            throw MediaError(.sourceCorrupt, "\(source.name) can't be understood: \(LibavLog.describe(probed))")
+            throw MediaError(.sourceCorrupt, "\(source.name) can't be understood", libav: probed)
         }
     }
 
@@ -124,9 +125,7 @@ final class Demuxer {
             try bridge.check()
             if result == REELWAY_EOF { return nil }
             if result == REELWAY_EAGAIN { continue }
-            guard result >= 0 else {
-                throw MediaError(.sourceCorrupt, "the container breaks off: \(LibavLog.describe(result))")
-            }
+            guard result >= 0 else { throw MediaError(.sourceCorrupt, "the container breaks off", libav: result) }
             guard let list = context?.pointee.streams, packet.streamIndex >= 0,
                 packet.streamIndex < Int(context?.pointee.nb_streams ?? 0), let stream = list[packet.streamIndex]
             else { continue }

@@ -40,9 +40,9 @@ final class FilterGraph {
         outputs?.pointee.filter_ctx = source
         inputs?.pointee.name = av_strdup("out")
         inputs?.pointee.filter_ctx = sink
-        guard library.graph_parse_ptr(graph, filters, &inputs, &outputs, nil) >= 0,
-            case let configured = library.graph_config(graph, nil), configured >= 0
-        else { throw MediaError(.internal, "the filters \(filters) can't be used: \(LibavLog.describe(-1))") }
+        try check(
+            library.graph_parse_ptr(graph, filters, &inputs, &outputs, nil), "the filters \(filters) can't be read")
+        try check(library.graph_config(graph, nil), "the filters \(filters) can't be used")
     }
 
     deinit { library.graph_free(&graph) }
@@ -65,18 +65,22 @@ final class FilterGraph {
     func filter(_ frame: Frame?, _ body: (Frame) throws -> Void) throws {
         if let frame { frame.pointer.pointee.pts = Int64((frame.time * 1e6).rounded()) }
         // The graph gets a reference of its own; the caller keeps the frame.
-        let sent = library.source_add_frame(source, frame?.pointer, Int32(AV_BUFFERSRC_FLAG_KEEP_REF))
-        guard sent >= 0 else { throw MediaError(.internal, "a filter failed: \(LibavLog.describe(sent))") }
+        try check(
+            library.source_add_frame(source, frame?.pointer, Int32(AV_BUFFERSRC_FLAG_KEEP_REF)), "a filter failed")
         while true {
             let output = try Frame()
             let result = library.sink_get_frame(sink, output.pointer)
             if result == REELWAY_EAGAIN || result == REELWAY_EOF { return }
-            guard result >= 0 else { throw MediaError(.internal, "a filter failed: \(LibavLog.describe(result))") }
+            try check(result, "a filter failed")
             // A deinterlacer counts in half the ticks it was given.
             output.time =
                 Timestamp(output.pointer.pointee.pts, Rational(library.sink_get_time_base(sink)))?.seconds ?? 0
             output.duration = frame?.duration ?? 0
             try body(output)
         }
+    }
+
+    private func check(_ result: Int32, _ what: String) throws {
+        guard result >= 0 else { throw MediaError(.internal, what, libav: result) }
     }
 }

@@ -29,7 +29,7 @@ enum LibavLog {
     /// Forgets what was said, so that a later line belongs to what comes now.
     static func clear() { lastError.withLock { $0 = nil } }
 
-    /// The sentence for libav's error number, with its last log line where there is one.
+    /// libav's words for its error number, with its last log line where there is one.
     static func describe(_ code: Int32) -> String {
         let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer -> String in
             guard let base = buffer.baseAddress, av_strerror(code, base, 128) >= 0 else { return "error \(code)" }
@@ -37,5 +37,15 @@ enum LibavLog {
         }
         guard let line = lastError.withLock({ $0 }) else { return text }
         return "\(text) (\(line))"
+    }
+}
+
+extension MediaError {
+    /// What an error number of libav's means: `out_of_memory` where memory ran out, as another try may find some, else
+    /// `code`.
+    init(_ code: Code, _ message: String, libav result: Int32) {
+        self =
+            result == REELWAY_ENOMEM
+            ? .outOfMemory : MediaError(code, "\(message): \(LibavLog.describe(result))")
     }
 }

@@ -122,8 +122,7 @@ private final class MuxerOutput {
     /// Throws the sink's own error if it had one, else what libav's number means.
     func check(_ result: Int32, _ what: String) throws {
         if let failure { throw failure }
-        if result == REELWAY_ENOMEM { throw MediaError.outOfMemory }
-        guard result >= 0 else { throw MediaError(.internal, "\(what): \(LibavLog.describe(result))") }
+        guard result >= 0 else { throw MediaError(.internal, what, libav: result) }
     }
 
     private static func of(_ opaque: UnsafeMutableRawPointer?) -> MuxerOutput? {

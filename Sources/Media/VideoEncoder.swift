@@ -65,7 +65,9 @@ final class VideoEncoder {
         }
         let opened = avcodec_open2(context, codec, nil)
         guard opened >= 0 else {
-            throw MediaError(.usage, "libx264 refuses its settings: \(LibavLog.describe(opened))")
+            // Only what somebody asked for can be their mistake.
+            let isPlanned = choice == .plentiful || choice == .scarce
+            throw MediaError(isPlanned ? .internal : .usage, "libx264 refuses its settings", libav: opened)
         }
     }
 
@@ -113,8 +115,7 @@ enum EncoderFeed {
     }
 
     private static func check(_ result: Int32) throws {
-        if result == REELWAY_ENOMEM { throw MediaError.outOfMemory }
-        guard result >= 0 else { throw MediaError(.internal, "the encoder failed: \(LibavLog.describe(result))") }
+        guard result >= 0 else { throw MediaError(.internal, "the encoder failed", libav: result) }
     }
 }
 
