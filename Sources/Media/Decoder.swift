@@ -27,7 +27,8 @@ final class Decoder {
     /// Packets fed, and those whose picture or sound the codec had to conceal or drop.
     private(set) var packets = 0
     private(set) var damaged = 0
-    private(set) var frames = 0
+    /// Times of packets that are counted as damaged before their frame can show it.
+    private var countedTimes: Set<Int64> = []
 
     /// So many failures in a row without a frame, and the codec is taken to have nothing more to give.
     private static let patience = 64
@@ -75,7 +76,10 @@ final class Decoder {
         let result = avcodec_send_packet(context, packet.pointer)
         if result == REELWAY_ENOMEM { throw MediaError.outOfMemory }
         // Anything else that goes wrong is damage in this packet; the codec goes on with the next.
-        if result < 0 || packet.isCorrupt { damaged += 1 }
+        if result < 0 || packet.isCorrupt {
+            damaged += 1
+            countedTimes.insert(packet.pointer.pointee.pts)
+        }
         try drain(body)
     }
 
@@ -99,8 +103,7 @@ final class Decoder {
                 failures += 1
                 continue
             }
-            frames += 1
-            if frame.isDamaged { damaged += 1 }
+            if frame.isDamaged, countedTimes.remove(frame.pointer.pointee.pts) == nil { damaged += 1 }
             stamp(frame)
             try body(frame)
         }

@@ -1,3 +1,4 @@
+import CFFmpeg
 import Foundation
 import Testing
 
@@ -19,5 +20,28 @@ struct DecoderTests {
         #expect(outcome.audio?.action == "encode")
         #expect(outcome.report?.warnings == [])
         for event in try SyncMeter(outcome.path).events { #expect(abs(event.offset) <= 0.005, "\(event)") }
+    }
+
+    @Test("A packet counts as damaged once, however many signs of it there are", arguments: [1, 3])
+    func damagedOnce(threads: Int) throws {
+        let source = try FileSource(path: Fixture.path("copy-video-alone.mp4"))
+        let demuxer = try Demuxer(source, ignoringEditLists: false, isCancelled: { false })
+        let stream = try #require(demuxer.streams.first { $0.kind == .video })
+        let decoder = try Decoder(stream, threads: threads)
+        var concealed = 0
+        func look(_ frame: Frame) { if frame.isDamaged { concealed += 1 } }
+        while let packet = try demuxer.next() {
+            guard packet.streamIndex == stream.index else { continue }
+            // Its end is spoilt, and the container knows.
+            if decoder.packets == 30 {
+                let bytes = UnsafeMutableBufferPointer(start: packet.pointer.pointee.data, count: packet.size)
+                for index in (bytes.count * 2 / 3)..<bytes.count { bytes[index] = 0xAA }
+                packet.pointer.pointee.flags |= AV_PKT_FLAG_CORRUPT
+            }
+            try decoder.decode(packet, look)
+        }
+        try decoder.finish(look)
+        #expect(concealed == 1)
+        #expect(decoder.damaged == 1 && decoder.packets == 120)
     }
 }
