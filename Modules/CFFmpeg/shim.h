@@ -26,9 +26,6 @@ static const int64_t REELWAY_NOPTS = AV_NOPTS_VALUE;
 static const int REELWAY_EOF = AVERROR_EOF;
 static const int REELWAY_EAGAIN = AVERROR(EAGAIN);
 static const int REELWAY_EXIT = AVERROR_EXIT;
-static const int REELWAY_EXTERNAL = AVERROR_EXTERNAL;
-static const int REELWAY_INVALIDDATA = AVERROR_INVALIDDATA;
-static const int REELWAY_DECODER_NOT_FOUND = AVERROR_DECODER_NOT_FOUND;
 static const int REELWAY_ENOMEM = AVERROR(ENOMEM);
 
 // Codecs call it on their own threads: always since libavcodec 60, before that where a deprecated field allows it.

@@ -146,9 +146,6 @@ extension MediaInfo.CodedVideo {
         let times = table.presentationTimes
         return seconds(times.max() ?? 0) - seconds(times.min() ?? 0) + lastDuration
     }
-
-    /// When the last picture ends, on the stream's clock.
-    var end: Double { seconds(table.presentationTimes.max() ?? 0) + lastDuration }
 }
 
 extension SequenceParameterSet {

@@ -2,7 +2,7 @@ internal import Glibc
 
 /// A file on disk as a source.
 public final class FileSource: ByteSource {
-    /// The path, or what stands for it.
+    /// The path.
     public let name: String
     /// The file's size; `nil` for what can't be measured.
     public let length: Int64?
@@ -41,17 +41,17 @@ public final class FileSource: ByteSource {
 
 /// Standard input as a source: bytes come once, in order.
 public final class StandardInput: ByteSource {
-    /// The path, or what stands for it.
+    /// What messages call it.
     public let name = "standard input"
-    /// The file's size; `nil` for what can't be measured.
+    /// Not known before the end.
     public let length: Int64? = nil
-    /// True for a regular file.
+    /// A pipe goes forward only, and a file is taken for one.
     public let isSeekable = false
 
     /// Reads from descriptor 0, which stays open.
     public init() {}
 
-    /// Reads up to a buffer; see `ByteSource`.
+    /// Reads what comes next; see `ByteSource`.
     public func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
         try PosixRead.read(STDIN_FILENO, into: &buffer, at: nil, name)
     }

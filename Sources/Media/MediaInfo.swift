@@ -19,7 +19,7 @@ struct MediaInfo: Sendable {
         var pixelAspect: Double
         var orientation: Orientation
         var color: ColorDescription
-        /// Which of the colour properties the source states itself.
+        /// The source itself states its matrix.
         var statesColor: Bool
         var isInterlaced: Bool
         /// Mean rate over the whole stream, 0 where unknown.

@@ -16,7 +16,6 @@ struct Stream {
     var baseRate: Rational { Rational(pointer.pointee.r_frame_rate) }
     var startTime: Timestamp? { Timestamp(pointer.pointee.start_time, timeBase) }
     var duration: Timestamp? { Timestamp(pointer.pointee.duration, timeBase) }
-    var frameCount: Int64 { pointer.pointee.nb_frames }
     var isDefault: Bool { pointer.pointee.disposition & AV_DISPOSITION_DEFAULT != 0 }
     /// A cover or a thumbnail, not a moving picture.
     var isStill: Bool {

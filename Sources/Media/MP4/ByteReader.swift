@@ -18,17 +18,11 @@ struct ByteReader: Sendable {
     /// Reads two bytes.
     mutating func u16() -> UInt16? { number(of: 2).map(UInt16.init(truncatingIfNeeded:)) }
 
-    /// Reads three bytes.
-    mutating func u24() -> UInt32? { number(of: 3).map(UInt32.init(truncatingIfNeeded:)) }
-
     /// Reads four bytes.
     mutating func u32() -> UInt32? { number(of: 4).map(UInt32.init(truncatingIfNeeded:)) }
 
     /// Reads eight bytes.
     mutating func u64() -> UInt64? { number(of: 8) }
-
-    /// Reads two bytes in two's complement.
-    mutating func i16() -> Int16? { number(of: 2).map(Int16.init(truncatingIfNeeded:)) }
 
     /// Reads four bytes in two's complement.
     mutating func i32() -> Int32? { number(of: 4).map(Int32.init(truncatingIfNeeded:)) }

@@ -23,7 +23,6 @@ final class FaststartSink {
 
     private var held: [UInt8] = []
     private var body: [UInt8] = []
-    private var bodyStart: Int64 = 0
     private var trailer: [UInt8] = []
     private var isInTrailer = false
     private var mediaEnd: Int64 = 0

@@ -9,8 +9,6 @@ struct Movie: Sendable {
     var duration: UInt64 = 0
     /// There is an `mvex`: samples may lie in fragments behind this box.
     var isFragmented = false
-    /// `mehd`, in movie ticks.
-    var fragmentDuration: UInt64?
     /// Names of what describes the movie or a track and holds anything: `udta/©xyz`, `meta/©too`, `uuid`,
     /// `meta/com.apple.quicktime.location.ISO6709` …
     var metadata: [String] = []
@@ -31,7 +29,6 @@ struct Movie: Sendable {
                 metadata += MetadataNames.found(in: box.payload)
             case "mvex":
                 isFragmented = true
-                fragmentDuration = Self.fragmentDuration(box.payload)
             default:
                 break
             }
@@ -48,13 +45,6 @@ struct Movie: Sendable {
         timescale = header.timescale
         duration = header.duration
         return true
-    }
-
-    private static func fragmentDuration(_ mvex: ArraySlice<UInt8>) -> UInt64? {
-        guard let payload = BoxReader.first("mehd", in: mvex) else { return nil }
-        var reader = ByteReader(payload)
-        guard let version = reader.u8(), reader.skip(3) else { return nil }
-        return version == 1 ? reader.u64() : reader.u32().map(UInt64.init)
     }
 }
 

@@ -13,8 +13,6 @@ struct Track: Sendable {
     var id: UInt32 = 0
     /// `vide`, `soun`, `text`, `meta`, `tmcd` …
     var handler = ""
-    /// By `tkhd`: takes part in the presentation.
-    var isEnabled = false
     /// Ticks per second of the media.
     var timescale: UInt32 = 0
     /// By `mdhd`, in media ticks; 0 where unknown.
@@ -72,9 +70,7 @@ struct Track: Sendable {
 
     private mutating func readHeader(_ payload: ArraySlice<UInt8>) {
         var reader = ByteReader(payload)
-        guard let version = reader.u8(), let flags = reader.u24() else { return }
-        isEnabled = flags & 1 == 1
-        guard reader.skip(version == 1 ? 16 : 8), let id = reader.u32() else { return }
+        guard let version = reader.u8(), reader.skip(version == 1 ? 19 : 11), let id = reader.u32() else { return }
         self.id = id
         guard reader.skip(4), let duration = reader.duration(version: version) else { return }
         movieDuration = duration
