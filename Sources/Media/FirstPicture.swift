@@ -105,24 +105,16 @@ struct FirstPicture {
     /// definition, else BT.709.
     private func color(of stream: Stream) -> (description: ColorDescription, isStated: Bool) {
         let parameters = stream.parameters
-        func code(_ own: UInt32, _ container: UInt32, _ guess: Int) -> Int {
-            if own != 2, own != 0 { return Int(own) }
-            return container != 2 && container != 0 ? Int(container) : guess
-        }
-        let raw = frame.pointer.pointee
+        let unknown = 2
+        let container = ColorDescription(
+            primaries: FrameColor.known(parameters.color_primaries.rawValue, else: 1),
+            transfer: FrameColor.known(parameters.color_trc.rawValue, else: 1),
+            matrix: FrameColor.known(parameters.color_space.rawValue, else: unknown),
+            fullRange: parameters.color_range == AVCOL_RANGE_JPEG)
+        var color = FrameColor.description(of: frame, else: container)
+        guard color.matrix == unknown else { return (color, true) }
         let isStandardDefinition = frame.width < 1280 && frame.height <= 576
-        let isStated = code(raw.colorspace.rawValue, parameters.color_space.rawValue, 2) != 2
-        let primaries = code(raw.color_primaries.rawValue, parameters.color_primaries.rawValue, 1)
-        let isFull =
-            raw.color_range == AVCOL_RANGE_JPEG || parameters.color_range == AVCOL_RANGE_JPEG
-            || PixelFormat.isJPEG(frame.format)
-        let guess = primaries == 9 ? 9 : isStandardDefinition ? 6 : 1
-        return (
-            ColorDescription(
-                primaries: primaries,
-                transfer: code(raw.color_trc.rawValue, parameters.color_trc.rawValue, 1),
-                matrix: code(raw.colorspace.rawValue, parameters.color_space.rawValue, guess), fullRange: isFull,
-                peakNits: FrameColor.peakNits(of: frame)), isStated
-        )
+        color.matrix = color.primaries == 9 ? 9 : isStandardDefinition ? 6 : 1
+        return (color, false)
     }
 }

@@ -51,16 +51,18 @@ enum FrameColor {
     /// The frame's own description; what it leaves open is taken from `fallback`.
     static func description(of frame: Frame, else fallback: ColorDescription) -> ColorDescription {
         let raw = frame.pointer.pointee
-        func known(_ code: UInt32, _ other: Int) -> Int { code == 2 || code == 0 ? other : Int(code) }
         let isFull =
             raw.color_range == AVCOL_RANGE_JPEG || PixelFormat.isJPEG(frame.format)
             || (raw.color_range == AVCOL_RANGE_UNSPECIFIED && fallback.fullRange)
         return ColorDescription(
-            primaries: known(raw.color_primaries.rawValue, fallback.primaries),
-            transfer: known(raw.color_trc.rawValue, fallback.transfer),
-            matrix: known(raw.colorspace.rawValue, fallback.matrix), fullRange: isFull,
+            primaries: known(raw.color_primaries.rawValue, else: fallback.primaries),
+            transfer: known(raw.color_trc.rawValue, else: fallback.transfer),
+            matrix: known(raw.colorspace.rawValue, else: fallback.matrix), fullRange: isFull,
             peakNits: fallback.peakNits ?? peakNits(of: frame))
     }
+
+    /// A code point of ITU-T H.273 as libav has it, unless it says nothing.
+    static func known(_ code: UInt32, else other: Int) -> Int { code == 2 || code == 0 ? other : Int(code) }
 
     /// Width of a pixel over its height; `nil` where the frame doesn't say.
     static func pixelAspect(of frame: Frame) -> Double? {
