@@ -17,7 +17,7 @@ enum SleepingReader {
         try await channel.writeAndFlush(ByteBuffer(string: request))
         // Awake at last, the client finds what had been sent, and then the end.
         try await Task.sleep(for: .seconds(2))
-        try await channel.setOption(.autoRead, value: true)
+        try await channel.setOption(.autoRead, value: true).get()
         channel.read()
         let begun = ContinuousClock.now
         let timer = channel.eventLoop.scheduleTask(in: .seconds(seconds)) { channel.close(promise: nil) }
