@@ -2,7 +2,6 @@
 // _GNU_SOURCE; syscall is variadic, which Swift can't import.
 #pragma once
 
-#include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/sched/types.h>
 #include <sys/syscall.h>
@@ -22,7 +21,8 @@ static inline void reelway_set_thread_slice(unsigned long long nanoseconds) {
     syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
-// Renames a file to a name that must be free; -1 and errno where it isn't or the file system can't promise that.
-static inline int reelway_rename_new(const char *from, const char *to) {
-    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+// Renames a file of a folder (AT_FDCWD: the current one) to a name that must be free; -1 and errno where it isn't or the
+// file system can't promise that.
+static inline int reelway_rename_new(int folder, const char *from, const char *to) {
+    return (int)syscall(SYS_renameat2, folder, from, folder, to, RENAME_NOREPLACE);
 }

@@ -123,7 +123,7 @@ public final class FileSink: ByteSink {
 
     /// Renames to a name that must be free; `errno` says why not.
     private static func renameNew(_ path: String, _ name: String) -> Bool {
-        if reelway_rename_new(path, name) == 0 { return true }
+        if reelway_rename_new(AT_FDCWD, path, name) == 0 { return true }
         // Where the file system can't refuse a taken name itself, it is looked for just before.
         guard errno == EINVAL || errno == ENOSYS else { return false }
         if access(name, F_OK) != 0 { return rename(path, name) == 0 }
