@@ -39,6 +39,20 @@ extension JobStore {
     ///
     /// - Parameter limit: how many at most, the oldest first.
     func leftovers(limit: Int = 100) async throws -> [Leftover] {
+        try await leftovers("true", limit)
+    }
+
+    /// A leftover as it is now, nil where it is none any more: since it was found its video may have been asked for again,
+    /// and the same key be written or shown.
+    func again(_ leftover: Leftover) async throws -> Leftover? {
+        try await leftovers(
+            "o.video_id = $2 and o.fence = $3::bigint and o.key = $4", 1, leftover.videoID, leftover.fence, leftover.key
+        ).first
+    }
+
+    private func leftovers(
+        _ condition: String, _ limit: Int, _ parameters: (any PostgresEncodable)?...
+    ) async throws -> [Leftover] {
         let id = try await table().cast("o.video_id")
         let answer = try await database.query(
             """
@@ -52,12 +66,12 @@ extension JobStore {
                     select from reelway_objects p
                     where p.video_id = o.video_id and p.key = o.key and p.fence <> o.fence and p.finished) as is_kept
             ) s
-            where case
+            where \(condition) and case
                 when o.finished then v.social_ready_status = 'ready' and v.social_ready_fence <> o.fence
                 when v.social_ready_status = 'processing' and v.social_ready_fence = o.fence then false
                 else o.upload_id is not null or not s.is_busy end
             order by o.created_at limit $1::bigint
-            """, limit)
+            """, values: [limit] + parameters)
         return try answer.rows.map { row in
             Leftover(
                 videoID: try row.decode(String.self, "video_id"), fence: try row.decode(Int64.self, "fence"),

@@ -81,16 +81,27 @@ struct Pipeline: Sendable {
             report: try JSON.text(of: report, onOneLine: true))
     }
 
-    /// Removes what a dead, failed or cancelled job left in the store, or what a newer object has replaced.
-    func remove(_ leftover: Leftover) async throws {
-        let store = store
-        try await JobThread.run(named: "sweep") {
-            if let id = leftover.uploadID {
-                try store.abortUpload(key: leftover.key, id: id, isCancelled: { false })
+    /// Removes what a dead, failed or cancelled job left in the store, or what a newer object has replaced. Ends when the
+    /// task is cancelled.
+    ///
+    /// - Parameter seconds: the longest it may take; what isn't removed then stays.
+    func remove(_ leftover: Leftover, within seconds: Double) async throws {
+        let (store, watch) = (store, JobWatch())
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        let isCancelled: @Sendable () -> Bool = { watch.stop != nil || ContinuousClock.now > deadline }
+        try await withTaskCancellationHandler {
+            try await JobThread.run(named: "sweep") {
+                if let id = leftover.uploadID {
+                    try store.abortUpload(key: leftover.key, id: id, isCancelled: isCancelled)
+                }
+                // A worker may have died before the row knew its upload's id, and now nobody writes this key.
+                if leftover.isLast {
+                    try store.reapUploads(prefix: leftover.key, olderThan: 0, isCancelled: isCancelled)
+                }
+                if leftover.deletesObject { try store.delete(key: leftover.key, isCancelled: isCancelled) }
             }
-            // A worker may have died before the row knew its upload's id, and now nobody writes this key.
-            if leftover.isLast { try store.reapUploads(prefix: leftover.key, olderThan: 0, isCancelled: { false }) }
-            if leftover.deletesObject { try store.delete(key: leftover.key, isCancelled: { false }) }
+        } onCancel: {
+            watch.stop(.shutdown)
         }
     }
 }

@@ -140,7 +140,7 @@ actor Worker: Service {
     private func sweep() async {
         for await _ in sweeps {
             do {
-                for leftover in try await store.leftovers() { await remove(leftover) }
+                for leftover in try await store.leftovers() where !Task.isCancelled { await remove(leftover) }
             } catch {
                 if Task.isCancelled { return }
                 logger.notice("leftovers stay for now", metadata: ["error": "\(Failure(error))"])
@@ -149,17 +149,23 @@ actor Worker: Service {
     }
 
     /// The other leftovers don't wait for one that can't be removed.
-    private func remove(_ leftover: Leftover) async {
+    private func remove(_ found: Leftover) async {
         do {
-            try await pipeline.remove(leftover)
+            // The removals before may have taken long. This one may not: what was true of the row is so for a while only.
+            guard let leftover = try await store.again(found) else { return }
+            try await pipeline.remove(leftover, within: Self.removalSeconds)
             try await store.settled(leftover)
             logger.info("removed what was left", metadata: ["key": "\(leftover.key)"])
         } catch {
+            if Task.isCancelled { return }
             logger.notice(
                 "something stays in the store for now",
-                metadata: ["key": "\(leftover.key)", "error": "\(Failure(error))"])
+                metadata: ["key": "\(found.key)", "error": "\(Failure(error))"])
         }
     }
+
+    /// The longest one removal may take; one that needs longer is tried again with the next sweep.
+    private static let removalSeconds = 5.0
 
     /// Looks for leftovers once a minute, besides after each video.
     private func sweepRegularly() async {

@@ -1,0 +1,80 @@
+import Foundation
+import LoopbackHTTP
+import Postgres
+import StorageFaults
+import Testing
+
+@testable import reelway
+
+/// What is removed from a store that is slow, and when.
+@Suite(.enabled(if: Shop.isThere), .serialized)
+struct SweepTests {
+    @Test func `A video that became ready while others were removed keeps its object`() async throws {
+        try await Shop.with { shop in
+            let store = JobStore(shop.test.database)
+            let first = try await Self.leave(in: shop, store)
+            let second = try await shop.insert(Clips.small)
+            let maker = try shop.worker()
+            try await shop.ready(second)
+            maker.signal(SIGTERM)
+            #expect(try await maker.end(within: 20).status == 0)
+            // As a store that was away leaves it: an object is there, and the row that failed doesn't name it.
+            try await shop.test.database.query("update reelway_objects set finished = false")
+            try await shop.test.database.query(
+                "update product_videos set social_ready_status = 'failed', social_ready_url = null where id::text = $1",
+                second)
+            _ = try await store.cancel(first)
+            #expect(try await store.leftovers().map(\.videoID) == [first, second])
+            try await Self.hang(shop, first) { worker, proxy in
+                _ = try await store.trigger(second)
+                let row = try await shop.ready(second)
+                proxy.setFaults([])
+                try await shop.expectOneResult(row)
+                worker.signal(SIGTERM)
+                #expect(try await worker.end(within: 20).status == 0)
+            }
+        }
+    }
+
+    @Test func `A worker that is told to stop doesn't wait for a store that hangs`() async throws {
+        try await Shop.with { shop in
+            let store = JobStore(shop.test.database)
+            for _ in 0..<3 { _ = try await store.cancel(try await Self.leave(in: shop, store)) }
+            try await Self.hang(shop, "") { worker, _ in
+                worker.signal(SIGTERM)
+                let end = try await worker.end(within: 10)
+                #expect(end.status == 0, "\(end.errors)")
+            }
+        }
+    }
+
+    /// Has a worker that died leave the trace of an object behind; returns the video.
+    private static func leave(in shop: Shop, _ store: JobStore) async throws -> String {
+        let id = try await shop.insert(Clips.small)
+        let job = try #require(try await store.claim(owner: "dead", lease: 600))
+        #expect(try await store.uploadStarted(job, key: "\(id)/slow.mp4", uploadID: nil))
+        return id
+    }
+
+    /// Starts a worker, and waits until its sweep hangs in the deletion of an object of this video's, or of any.
+    private static func hang(
+        _ shop: Shop, _ id: String, _ body: (Program, StorageProxy) async throws -> Void
+    ) async throws {
+        let proxy = try await StorageProxy.start(upstream: try #require(shop.environment["S3_ENDPOINT"]))
+        proxy.setFaults([
+            StorageFault(.delay(seconds: 600), method: "DELETE", path: "/shop/\(id)", times: StorageFault.always)
+        ])
+        let result: Result<Void, any Error>
+        do {
+            let worker = try shop.worker(["S3_ENDPOINT": proxy.url])
+            try await shop.until("the sweep hangs") {
+                proxy.requests.contains { $0.fault == "delay" && $0.outcome == .open }
+            }
+            result = .success(try await body(worker, proxy))
+        } catch {
+            result = .failure(error)
+        }
+        await proxy.stop()
+        try result.get()
+    }
+}
