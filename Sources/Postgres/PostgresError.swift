@@ -53,7 +53,8 @@ extension PostgresError {
             "57014",  // cancelled by a time limit of the server
             "55P03",  // a lock was not to be had in time
             "40001", "40P01",  // serialization failure, deadlock
-            "25006":  // read only: a standby that has yet to be promoted
+            "25006",  // read only: a standby that has yet to be promoted
+            "XX000":  // whatever Supavisor has to say: no connection left, the server behind it gone
             true
         default: sqlState.hasPrefix("08") || sqlState.hasPrefix("53")
         }

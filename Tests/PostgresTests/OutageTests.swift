@@ -58,6 +58,24 @@ struct OutageTests {
         }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `a pooler that has no connection to lend is asked again, also for notifications`() async throws {
+        let server = try RefusingServer(sqlState: "XX000", "(EMAXCLIENTSESSION) max clients reached")
+        let database = try Database(
+            server.address, timeout: .milliseconds(500), connectTimeout: .milliseconds(500))
+        let error = await failure { try await database.query("select 1") }
+        #expect(error?.kind == .unavailable && error?.description.contains("EMAXCLIENTSESSION") == true)
+        var events = database.listen(to: ["news"]).makeAsyncIterator()
+        for _ in 0..<2 {
+            guard case .unavailable? = await events.next() else {
+                Issue.record("listening has ended")
+                return
+            }
+        }
+        await database.shutdown()
+        withExtendedLifetime(server) {}
+    }
+
     @Test func `a server that hangs keeps nobody beyond the deadline`() async throws {
         try await TestServer.with { server in
             let database = try Database(server.address, connections: 1, connectTimeout: .milliseconds(500))

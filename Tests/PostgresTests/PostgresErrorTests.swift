@@ -7,7 +7,7 @@ struct PostgresErrorTests {
         ("08006", true), ("08P01", true), ("53300", true), ("57P01", true), ("57P03", true), ("57014", true),
         ("40001", true),
         ("40P01", true), ("55P03", true), ("25006", true), ("28P01", false), ("3D000", false), ("42P01", false),
-        ("22P02", false), ("23505", false), ("57P04", false), ("XX000", false), ("", false),
+        ("22P02", false), ("23505", false), ("57P04", false), ("XX000", true), ("XX001", false), ("", false),
     ])
     func `an error code passes by itself or doesn't`(sqlState: String, isTransient: Bool) {
         #expect(PostgresError.isTransient(sqlState: sqlState) == isTransient)
