@@ -145,7 +145,9 @@ struct VideoRoutes: Sendable {
     }
 
     private static func going(_ status: VideoStatus) -> Response {
-        let message = status.state == .processing ? "Still being transcoded" : "First in the queue"
+        let message =
+            status.state == .processing
+            ? "Still being transcoded" : status.isResting ? "Waiting for its next attempt" : "First in the queue"
         return JSONAnswer.response(
             .accepted,
             Going(

@@ -10,7 +10,8 @@ extension JobStore {
         return try await triggers.trigger(id, in: table)
     }
 
-    /// Asks for a video's transcode before all others; among those asked for like this the first is the first.
+    /// Asks for a video's transcode before all others; among those asked for like this the first is the first. One that
+    /// rests between two attempts goes on resting.
     func expedite(_ id: String) async throws -> TriggerOutcome {
         let outcome = try await trigger(id)
         guard outcome == .queued, let id = try await table().normalized(id) else { return outcome }
@@ -20,7 +21,7 @@ extension JobStore {
             update product_videos
             set social_ready_next_attempt_at = now() - interval '10 years'
             where id = \(try await table().cast("$1")) and social_ready_status = 'pending'
-                and social_ready_next_attempt_at > now() - interval '9 years'
+                and social_ready_next_attempt_at between now() - interval '9 years' and now()
             """, id)
         return outcome
     }

@@ -15,6 +15,8 @@ struct VideoStatus: Sendable, Equatable {
     let stage: String?
     /// Whether it is worked on or waits for it, and not for being asked for.
     let isAsked: Bool
+    /// Whether it waits for a time that is still to come.
+    let isResting: Bool
     /// The row's fields as one JSON object, as the routes show them.
     let json: String
 }
@@ -55,6 +57,7 @@ extension JobStore {
             select v.id::text as id, v.social_ready_status as status, v.social_ready_url as url,
                 v.social_ready_error as error, v.social_ready_progress as progress, v.social_ready_stage as stage,
                 v.social_ready_status = 'processing' or v.social_ready_next_attempt_at is not null as is_asked,
+                coalesce(v.social_ready_next_attempt_at > now(), false) as is_resting,
                 json_build_object(
                     'id', v.id::text, 'product_id', \(table.optional("product_id")),
                     'filename', \(table.optional("filename")),
@@ -140,6 +143,7 @@ extension VideoStatus {
         progress = try row.decodeIfPresent(Double.self, "progress")
         stage = row["stage"]
         isAsked = try row.decode(Bool.self, "is_asked")
+        isResting = try row.decode(Bool.self, "is_resting")
         json = try row.decode(String.self, "json")
     }
 }

@@ -38,6 +38,20 @@ extension HTTPTests {
             }
         }
 
+        @Test func `a video that rests between attempts is said to, and not to be first`() async throws {
+            try await LiveService.with { service in
+                let id = try await service.test.insertVideo()
+                try await service.store.fail(try await service.claim(), .sourceThrottled, "later", retryAfter: 1000)
+                for _ in 0..<2 {
+                    let answer = try await service.request("GET", "/videos/\(id)/social-ready")
+                    #expect(answer.status == 202)
+                    #expect(answer.json["message"] as? String == "Waiting for its next attempt")
+                    #expect(answer.json["status"] as? String == "pending")
+                }
+                #expect(try await service.store.claim(owner: "worker", lease: 60) == nil)
+            }
+        }
+
         @Test func `the wait ends with a 202 when its time is over`() async throws {
             try await LiveService.with { service in
                 let id = try await service.test.insertVideo()

@@ -108,6 +108,22 @@ struct JobStoreRequestsTests {
         }
     }
 
+    @Test func `who waits for a video that rests between attempts doesn't end its rest`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            try await store.fail(job, .sourceThrottled, "later", retryAfter: 1000)
+            #expect(try await store.expedite(id) == .queued)
+            #expect(try await store.claim(owner: "a", lease: 60) == nil)
+            // When its rest is over it goes first.
+            _ = try await test.insertVideo()
+            try await test.database.query(
+                "update product_videos set social_ready_next_attempt_at = now() where id::text = $1", id)
+            #expect(try await store.expedite(id) == .queued)
+            #expect(try await store.claim(owner: "a", lease: 60)?.videoID == id)
+        }
+    }
+
     @Test func `what waits or runs is cancelled, what has ended isn't`() async throws {
         try await TestDatabase.withStore { test, store in
             let id = try await test.insertVideo()
