@@ -18,7 +18,8 @@ struct JobRun: Sendable {
     let metrics: Metrics
     let logger: Logger
 
-    /// How often the row is looked at, in seconds: a cancelled video has to end within a second.
+    /// How often the row is looked at or its end is tried to be written, in seconds: a cancelled video has to end within a
+    /// second, and a database that is back has to hear of the video before another worker asks for it.
     private static let tick = 0.5
 
     func run() async {
@@ -140,16 +141,17 @@ struct JobRun: Sendable {
 
     /// Repeats a write for as long as the database is away: the work is done and must be neither lost nor repeated.
     /// `nil` where the program ends before it could be written.
-    private func persist<Value>(_ logger: Logger, _ write: () async throws -> Value) async -> Value? {
-        var wait = 0.2
+    private func persist<Value: Sendable>(
+        _ logger: Logger, _ write: @escaping @Sendable () async throws -> Value
+    ) async -> Value? {
         while true {
             do {
-                return try await write()
+                // A task of its own: a program that has been told to end still says once what became of the video.
+                return try await Task { try await write() }.value
             } catch {
                 logger.warning("the end can't be written yet", metadata: ["error": "\(Failure(error))"])
                 if Task.isCancelled { return nil }
-                try? await Task.sleep(for: .seconds(wait))
-                wait = min(wait * 2, 5)
+                try? await Task.sleep(for: .seconds(JobRun.tick))
             }
         }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import LoopbackHTTP
 import Media
 import OneDriveSandbox
 import Postgres
@@ -42,10 +43,7 @@ struct WorkerTests {
         try await Shop.with { shop in
             let settings = try Settings(shop.environment, needsDatabase: true, keepsVideos: true)
             let store = JobStore(shop.test.database)
-            let remote = RemoteEnds(settings, patienceSeconds: settings.worker.stallSeconds)
-            let pipeline = Pipeline(
-                oneDrive: try remote.oneDrive(tokens: StoredRefreshToken(settings.oneDrive, in: store)),
-                store: try remote.store(), readAhead: remote.readAhead, threads: nil)
+            let pipeline = try Self.pipeline(settings, store)
             let id = try await shop.insert(Clips.small)
             let job = try #require(try await store.claim(owner: "this", lease: 60))
             weak var left: JobWatch?
@@ -60,6 +58,33 @@ struct WorkerTests {
             try await shop.ready(id)
             try await shop.until("nothing holds the video any more", within: 10) { left == nil }
         }
+    }
+
+    @Test func `A worker whose task is cancelled gives its video back, uncounted`() async throws {
+        try await Shop.with { shop in
+            let settings = try Settings(shop.environment, needsDatabase: true, keepsVideos: true)
+            let store = JobStore(shop.test.database)
+            let worker = Worker(
+                store: store, pipeline: try Self.pipeline(settings, store), settings: settings.worker,
+                metrics: Metrics(), logger: settings.log.logger("test"))
+            shop.drive.setFaults([Fault(.delay(seconds: 600), on: .item, times: Fault.always)])
+            let id = try await shop.insert(Clips.small)
+            let running = Task { try await worker.run() }
+            try await shop.until("the video is under way") {
+                shop.drive.requests.contains { $0.fault == "delay" && $0.outcome == .open }
+            }
+            running.cancel()
+            try await running.value
+            let row = try #require(try await shop.test.row(id))
+            #expect(row["social_ready_status"] == "pending" && row["social_ready_attempts"] == "0")
+        }
+    }
+
+    private static func pipeline(_ settings: Settings, _ store: JobStore) throws -> Pipeline {
+        let remote = RemoteEnds(settings, patienceSeconds: settings.worker.stallSeconds)
+        return Pipeline(
+            oneDrive: try remote.oneDrive(tokens: StoredRefreshToken(settings.oneDrive, in: store)),
+            store: try remote.store(), readAhead: remote.readAhead, threads: nil)
     }
 
     @Test(arguments: [Stage.uploading, .beforeComplete])
