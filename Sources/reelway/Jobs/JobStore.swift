@@ -43,7 +43,7 @@ final class JobStore: Sendable {
     /// - Returns: nil when there is nothing to do now.
     func claim(owner: String, lease: Double) async throws -> Job? {
         let answer = try await database.query(
-            try await claimStatement(), owner, lease, policy.attempts, Self.usedUp)
+            try await claimStatement(), owner, lease, policy.attempts, Self.usedUp, Self.sourceless)
         return try answer.rows.first.map { row in
             Job(
                 videoID: try row.decode(String.self, "id"), fileID: try row.decode(String.self, "file_id"),
@@ -52,23 +52,26 @@ final class JobStore: Sendable {
         }
     }
 
-    /// Gives up what has no attempts left, and takes one video; `$1` to `$4` are the owner, the lease, the attempts there
-    /// may be, and what is said of those that were given up.
+    /// Gives up what has no attempts left or names no source, and takes one video; `$1` to `$5` are the owner, the lease,
+    /// the attempts there may be, and what is said of the ones and of the others.
     func claimStatement() async throws -> String {
         let table = try await table()
         return """
             with used_up as (
                 select id from product_videos
-                where \(JobState.leaseExpired) and social_ready_attempts >= $3::int
+                where \(JobState.leaseExpired)
+                    and (social_ready_attempts >= $3::int or onedrive_file_id is null)
                 order by social_ready_lease_until limit 100 for update skip locked
             ), given_up as (
                 update product_videos v set
                     social_ready_status = 'failed',
-                    social_ready_error = $4 || ' (' || v.social_ready_attempts || ' attempts)'
+                    social_ready_error = case when v.onedrive_file_id is null then $5
+                        else $4 || ' (' || v.social_ready_attempts || ' attempts)' end
                 from used_up where v.id = used_up.id
             ), expired as (
                 select id from product_videos
-                where \(JobState.leaseExpired) and social_ready_attempts < $3::int
+                where \(JobState.leaseExpired)
+                    and social_ready_attempts < $3::int and onedrive_file_id is not null
                 order by social_ready_lease_until limit 1 for update skip locked
             ), due as (
                 select id from product_videos
@@ -236,6 +239,8 @@ final class JobStore: Sendable {
 
     private static let usedUp = errorText(
         .internal, "the worker died or hung each time it had this video; look at its log, then retry the video")
+    private static let sourceless = errorText(
+        .inputNotFound, "the video's row was set to processing and names no onedrive_file_id; set that to have it made")
 }
 
 extension JobState {

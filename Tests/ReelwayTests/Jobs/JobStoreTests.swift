@@ -154,6 +154,19 @@ struct JobStoreTests {
         }
     }
 
+    @Test func `a video in work that names no source is given up with a reason, and holds up nothing`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            try await test.database.query(
+                "update product_videos set social_ready_status = 'processing', onedrive_file_id = null")
+            try await test.expireLease(id)
+            let next = try await test.insertVideo()
+            #expect(try await store.claim(owner: "a", lease: 60)?.videoID == next)
+            let status = try #require(try await store.status(id))
+            #expect(status.state == .failed && status.error?.hasPrefix("input_not_found: ") == true)
+        }
+    }
+
     @Test func `a passing failure rests and comes back, the last one is final`() async throws {
         try await TestDatabase.withStore(policy: AttemptPolicy(attempts: 2, base: 60)) { test, store in
             let id = try await test.insertVideo()
@@ -278,7 +291,7 @@ struct JobStoreTests {
     private static func plan(of store: JobStore, _ test: TestDatabase) async throws -> String {
         let claim = try await store.claimStatement()
         let sql = claim.replacing("$1", with: "'x'").replacing("$2", with: "60").replacing("$3", with: "5")
-            .replacing("$4", with: "'internal'")
+            .replacing("$4", with: "'internal'").replacing("$5", with: "'input_not_found'")
         return try await test.database.query("explain \(sql)").rows.compactMap { $0["QUERY PLAN"] }.joined(
             separator: "\n")
     }
