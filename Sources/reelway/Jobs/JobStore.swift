@@ -40,10 +40,12 @@ final class JobStore: Sendable {
     /// - Parameters:
     ///   - owner: who takes it; unlike any other worker's name.
     ///   - lease: seconds until it may be taken by another, unless renewed.
+    ///   - takesExpired: whether one whose worker's lease ran out may be taken; not soon after an outage, when workers
+    ///     that live have yet to renew theirs.
     /// - Returns: nil when there is nothing to do now.
-    func claim(owner: String, lease: Double) async throws -> Job? {
+    func claim(owner: String, lease: Double, takesExpired: Bool = true) async throws -> Job? {
         let answer = try await database.query(
-            try await claimStatement(), owner, lease, policy.attempts, Self.usedUp, Self.sourceless)
+            try await claimStatement(), owner, lease, policy.attempts, Self.usedUp, Self.sourceless, takesExpired)
         return try answer.rows.first.map { row in
             Job(
                 videoID: try row.decode(String.self, "id"), fileID: try row.decode(String.self, "file_id"),
@@ -52,14 +54,14 @@ final class JobStore: Sendable {
         }
     }
 
-    /// Gives up what has no attempts left or names no source, and takes one video; `$1` to `$5` are the owner, the lease,
-    /// the attempts there may be, and what is said of the ones and of the others.
+    /// Gives up what has no attempts left or names no source, and takes one video; `$1` to `$6` are the owner, the lease,
+    /// the attempts there may be, what is said of the ones and of the others, and whether expired leases count.
     func claimStatement() async throws -> String {
         let table = try await table()
         return """
             with used_up as (
                 select id from product_videos
-                where \(JobState.leaseExpired)
+                where $6::boolean and \(JobState.leaseExpired)
                     and (social_ready_attempts >= $3::int or onedrive_file_id is null)
                 order by social_ready_lease_until limit 100 for update skip locked
             ), given_up as (
@@ -70,7 +72,7 @@ final class JobStore: Sendable {
                 from used_up where v.id = used_up.id
             ), expired as (
                 select id from product_videos
-                where \(JobState.leaseExpired)
+                where $6::boolean and \(JobState.leaseExpired)
                     and social_ready_attempts < $3::int and onedrive_file_id is not null
                 order by social_ready_lease_until limit 1 for update skip locked
             ), due as (
@@ -247,7 +249,8 @@ extension JobState {
     /// The condition for a video whose worker's lease ran out.
     ///
     /// Leases also run out while the server is down, and their workers go on: for a while after its start they come first,
-    /// so that what they have done isn't repeated. They try again twice a second.
+    /// so that what they have done isn't repeated. They connect again within two seconds. Of an outage without a start, or
+    /// with a start that took long, only those know who saw it (`Worker`).
     fileprivate static let leaseExpired = """
         social_ready_status = 'processing' and social_ready_lease_until < now()
         and pg_postmaster_start_time() < now() - interval '5 s'

@@ -84,7 +84,9 @@ struct JobRun: Sendable {
                     return watch.stop(.leaseLost)
                 }
             } catch {
-                // The work goes on: while the database is away nobody else can take the video either.
+                // The work goes on: while the database is away nobody else can take the video either. It may stand still
+                // for that alone, where it has to ask whether the video is still its own.
+                lastMoved = now
                 if !Task.isCancelled {
                     logger.warning("the row can't be reached", metadata: ["error": "\(Failure(error))"])
                 }

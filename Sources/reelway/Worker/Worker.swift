@@ -24,6 +24,8 @@ actor Worker: Service {
 
     private var running: [ObjectIdentifier: JobWatch] = [:]
     private var isStopping = false
+    /// From when on leases that ran out are believed; `nil` while the database is away.
+    private var believesLeases: ContinuousClock.Instant? = .now
     private let wakeUps: AsyncStream<Void>
     private let waker: AsyncStream<Void>.Continuation
     private let sweeps: AsyncStream<Void>
@@ -82,7 +84,12 @@ actor Worker: Service {
     private func claimInto(_ jobs: inout DiscardingTaskGroup) async {
         while running.count < limit, !isStopping {
             do {
-                guard let job = try await store.claim(owner: owner, lease: settings.leaseSeconds) else { return }
+                let claimed = try await store.claim(
+                    owner: owner, lease: settings.leaseSeconds,
+                    takesExpired: believesLeases.map { $0 <= .now } ?? false)
+                // Leases also run out while the database is away, and their workers have yet to renew them.
+                if believesLeases == nil { believesLeases = .now + Self.renewalTime }
+                guard let job = claimed else { return }
                 let watch = JobWatch()
                 running[ObjectIdentifier(watch)] = watch
                 metrics.claimed()
@@ -95,10 +102,14 @@ actor Worker: Service {
                 }
             } catch {
                 logger.warning("no video could be claimed", metadata: ["error": "\(Failure(error))"])
+                believesLeases = nil
                 return
             }
         }
     }
+
+    /// Workers that live renew their leases in less after an outage.
+    private static let renewalTime = Duration.seconds(10)
 
     private func ended(_ watch: JobWatch) {
         running[ObjectIdentifier(watch)] = nil

@@ -36,6 +36,34 @@ extension ChaosTests {
             }
         }
 
+        /// As one that has yet to be promoted. It refuses at once, and no server of it starts anew.
+        @Test func `A database that takes no writes for longer than a lease or a standstill finds the work done, once`()
+            async throws
+        {
+            try await OwnServer.with { _, test in
+                try await Shop.with(["REELWAY_STALL_SECONDS": "5"], on: test) { shop in
+                    try await Stage.uploading.hold(shop) { held in
+                        let other = try shop.worker()
+                        try await other.says("worker is ready")
+                        try await test.database.query("alter system set default_transaction_read_only = on")
+                        try await test.database.query("select pg_reload_conf()")
+                        try await held.release()
+                        try await Task.sleep(for: .seconds(9))
+                        try await test.database.query("alter system reset default_transaction_read_only")
+                        try await test.database.query("select pg_reload_conf()")
+                        let row = try await shop.ready(held.id)
+                        #expect(row["social_ready_fence"] == "1", "\(held.worker.errors)")
+                        #expect(row["social_ready_attempts"] == "1")
+                        try await shop.expectOneResult(row)
+                        for worker in [held.worker, other] {
+                            worker.signal(SIGTERM)
+                            #expect(try await worker.end(within: 20).status == 0)
+                        }
+                    }
+                }
+            }
+        }
+
         @Test(arguments: isThorough ? [.opened, .uploading, .beforeComplete, .afterComplete] : [Stage.uploading])
         func `A store that is away for longer than a retry costs attempts, not the video`(stage: Stage) async throws {
             try await outlives(stage) { held in

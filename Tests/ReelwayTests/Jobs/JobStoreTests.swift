@@ -292,6 +292,7 @@ struct JobStoreTests {
         let claim = try await store.claimStatement()
         let sql = claim.replacing("$1", with: "'x'").replacing("$2", with: "60").replacing("$3", with: "5")
             .replacing("$4", with: "'internal'").replacing("$5", with: "'input_not_found'")
+            .replacing("$6", with: "true")
         return try await test.database.query("explain \(sql)").rows.compactMap { $0["QUERY PLAN"] }.joined(
             separator: "\n")
     }
