@@ -10,12 +10,18 @@ struct APIError: Error, HTTPResponseError, Equatable {
     let code: String
     let message: String
     var headers: HTTPFields = [:]
+    /// What the log says instead, where that is none of the caller's business.
+    let cause: Failure?
 
-    init(_ status: HTTPResponse.Status, _ code: String, _ message: String, headers: HTTPFields = [:]) {
+    init(
+        _ status: HTTPResponse.Status, _ code: String, _ message: String, headers: HTTPFields = [:],
+        cause: Failure? = nil
+    ) {
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers
+        self.cause = cause
     }
 
     /// What the caller sent makes no sense.
@@ -49,9 +55,13 @@ struct APIError: Error, HTTPResponseError, Equatable {
             self.init(.notFound, failure.code.rawValue, failure.message)
         default:
             self.init(
-                .internalServerError, ErrorCode.internal.rawValue, "the request failed; the service's log says why")
+                .internalServerError, ErrorCode.internal.rawValue, "the request failed; the service's log says why",
+                cause: failure)
         }
     }
+
+    /// `CODE: sentence`, for the log.
+    var logged: String { cause?.description ?? "\(code): \(message)" }
 
     private struct Body: Encodable {
         struct Fields: Encodable {

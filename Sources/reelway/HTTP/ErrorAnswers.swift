@@ -16,7 +16,9 @@ struct ErrorAnswers: RouterMiddleware {
         } catch {
             let answer = answer(to: error, request)
             if answer.status.code >= 500 {
-                context.logger.error("request failed", metadata: ["error": "\(Failure(error))"])
+                context.logger.log(
+                    level: error is CancellationError ? .debug : .error, "request failed",
+                    metadata: ["error": "\(answer.logged)"])
             }
             return answer.response(from: request, context: context)
         }

@@ -29,21 +29,22 @@ final class Readiness: Service {
     /// The object store was prepared, or why it could not be.
     func storageChanged(_ failure: Failure?) { state.withLock { $0.storage = failure } }
 
-    /// Throws an `APIError` that says what is missing.
+    /// Throws an `APIError` that says what is missing. Anyone may ask, so it names no host, user or bucket: the log does.
     func check(_ database: Database) async throws {
         let (isStopping, storage) = state.withLock { ($0.isStopping, $0.storage) }
-        if isStopping { throw Self.unready(Failure(.cancelled, "the service is stopping")) }
+        if isStopping { throw Self.unready(.cancelled, "the service is stopping") }
         let missing: [Schema.Migration]?
         do {
             missing = try await within(.seconds(3)) { try await Schema.missing(in: database) }
         } catch {
-            throw Self.unready(Failure(error))
+            let failure = Failure(error)
+            throw Self.unready(failure.code, "the database can't be used; the service's log says why", failure)
         }
-        guard let missing else {
-            throw Self.unready(Failure(.databaseUnavailable, "the database doesn't answer in time"))
+        guard let missing else { throw Self.unready(.databaseUnavailable, "the database doesn't answer in time") }
+        guard missing.isEmpty else { throw Self.unready(Failure.notMigrated.code, Failure.notMigrated.message) }
+        if let storage {
+            throw Self.unready(storage.code, "the object store can't be used; the service's log says why", storage)
         }
-        guard missing.isEmpty else { throw Self.unready(.notMigrated) }
-        if let storage { throw Self.unready(storage) }
     }
 
     func run() async throws {
@@ -70,8 +71,8 @@ final class Readiness: Service {
         }
     }
 
-    private static func unready(_ failure: Failure) -> APIError {
-        APIError(.serviceUnavailable, failure.code.rawValue, failure.message, headers: [.retryAfter: "5"])
+    private static func unready(_ code: ErrorCode, _ message: String, _ cause: Failure? = nil) -> APIError {
+        APIError(.serviceUnavailable, code.rawValue, message, headers: [.retryAfter: "5"], cause: cause)
     }
 }
 

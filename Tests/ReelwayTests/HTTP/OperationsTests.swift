@@ -10,10 +10,14 @@ extension HTTPTests {
         @Test func `ready means migrated, prepared and not stopping`() async throws {
             try await LiveService.with { service in
                 #expect(try await service.request("GET", "/readyz").status == 200)
-                service.readiness.storageChanged(Failure(.storageAuth, "the key is refused"))
+                service.readiness.storageChanged(Failure(.storageAuth, "the key of store.internal is refused"))
                 let unprepared = try await service.request("GET", "/readyz")
                 #expect(unprepared.status == 503)
                 #expect(unprepared.errorCode == "storage_auth")
+                // Anyone may ask, so the reason is for the log.
+                #expect(!unprepared.text.contains("store.internal"))
+                #expect(service.log.text.contains("storage_auth: the key of store.internal is refused"))
+                #expect(!service.log.text.contains("please report it"), "\(service.log.text)")
                 #expect(unprepared.headers["retry-after"] != nil)
                 service.readiness.storageChanged(nil)
                 try await service.test.database.query("delete from reelway_migrations where name like '0003%'")
@@ -33,6 +37,7 @@ extension HTTPTests {
                     let ready = try await service.request("GET", "/readyz")
                     #expect(ready.status == 503)
                     #expect(ready.errorCode == "database_unavailable")
+                    #expect(!ready.text.contains("127.0.0.1") && service.log.text.contains("127.0.0.1"))
                     #expect(ContinuousClock.now - begun < .seconds(20))
                     #expect(try await service.request("GET", "/healthz").status == 200)
                     #expect(try await service.request("GET", "/metrics").text.contains("reelway_database_up 0"))
