@@ -38,6 +38,8 @@ final class ConnectionLimits: ChannelDuplexHandler, RemovableChannelHandler {
     private var bodyDeadline: Scheduled<Void>?
     private var readerDeadline: Scheduled<Void>?
     private var unanswered = 0
+    /// Whether the last request's body has yet to come to its end.
+    private var isBodyOpen = false
     private var isAnswerBegun = false
     private var isClosing = false
 
@@ -48,13 +50,16 @@ final class ConnectionLimits: ChannelDuplexHandler, RemovableChannelHandler {
         switch unwrapInboundIn(data) {
         case .head:
             unanswered += 1
+            isBodyOpen = true
             bodyDeadline?.cancel()
             bodyDeadline = schedule(context, in: limits.request) { handler, context in
                 handler.refuse(
                     context, .requestTimeout, ErrorCode.usage, "the request's body didn't arrive in time")
             }
         case .body: break
-        case .end: bodyDeadline?.cancel()
+        case .end:
+            isBodyOpen = false
+            bodyDeadline?.cancel()
         }
         context.fireChannelRead(data)
     }
@@ -108,13 +113,14 @@ final class ConnectionLimits: ChannelDuplexHandler, RemovableChannelHandler {
         readerDeadline?.cancel()
     }
 
-    /// Answers, where no other answer is under way, and closes.
+    /// Answers where the client expects an answer to just these bytes, and closes: the body that is still to come may have
+    /// been answered already, and a request before may not.
     private func refuse(
         _ context: ChannelHandlerContext, _ status: HTTPResponse.Status, _ code: ErrorCode, _ message: String
     ) {
         guard !isClosing else { return }
         isClosing = true
-        guard !isAnswerBegun, unanswered <= 1 else {
+        guard !isAnswerBegun, unanswered == (isBodyOpen ? 1 : 0) else {
             context.close(promise: nil)
             return
         }

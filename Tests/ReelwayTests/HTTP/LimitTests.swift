@@ -116,6 +116,37 @@ extension HTTPTests {
             }
         }
 
+        @Test func `a request that was answered before its body came is answered no second time`() async throws {
+            try await LiveService.with(.init(limits: Self.short)) { service in
+                try await HTTPConnection.with(port: service.port) { connection in
+                    try await connection.send(
+                        "POST /transcode HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9999999999\r\n\r\n")
+                    #expect(try await connection.answer(seconds: 20).status == 413)
+                    let dripping = Task {
+                        for _ in 0..<100 {
+                            try await connection.send(" ")
+                            try await Task.sleep(for: .milliseconds(100))
+                        }
+                    }
+                    defer { dripping.cancel() }
+                    await #expect(throws: HTTPConnection.Fault.closed) { try await connection.line(seconds: 20) }
+                }
+            }
+        }
+
+        @Test func `a request that is being worked on isn't answered for what follows it`() async throws {
+            try await LiveService.with { service in
+                let id = try await service.test.insertVideo()
+                try await HTTPConnection.with(port: service.port) { connection in
+                    try await connection.send(
+                        "GET /videos/\(id)/social-ready?wait=20 HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                    try await service.until { service.wakes.value > 0 }
+                    try await connection.send("nonsense\r\n\r\n")
+                    await #expect(throws: HTTPConnection.Fault.closed) { try await connection.line(seconds: 10) }
+                }
+            }
+        }
+
         @Test func `a client that never reads what it asked for is cut off`() async throws {
             let folder = try TestFolder()
             try folder.write("v/big.mp4", Data(count: 64 << 20))

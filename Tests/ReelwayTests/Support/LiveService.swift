@@ -95,6 +95,15 @@ struct LiveService: Sendable {
         }
     }
 
+    /// Waits until something is so.
+    func until(_ condition: () -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while !condition() {
+            try #require(ContinuousClock.now < deadline)
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
     func trigger(_ id: String) async throws -> HTTPConnection.Answer {
         try await request("POST", "/transcode", body: "{\"videoId\":\"\(id)\"}")
     }
