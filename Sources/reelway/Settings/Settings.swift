@@ -41,10 +41,18 @@ struct Settings: Sendable {
         storage = StorageSettings(&reader)
         oneDrive = OneDriveSettings(&reader)
         server = ServerSettings(&reader)
-        if keepsVideos, case .directory = storage.choice, storage.publicURL == nil, server.port == 0 {
-            reader.fault(
-                "PORT",
-                "give the port's number, or set STORAGE_PUBLIC_URL: videos in STORAGE_DIR are fetched from there")
+        if keepsVideos, case .directory = storage.choice, storage.publicURL == nil {
+            if server.port == 0 {
+                reader.fault(
+                    "PORT",
+                    "give the port's number, or set STORAGE_PUBLIC_URL: videos in STORAGE_DIR are fetched from there")
+            }
+            if ["0.0.0.0", "::"].contains(server.host) {
+                reader.fault(
+                    "STORAGE_PUBLIC_URL",
+                    "set it to the address /media is reached at, such as https://host/media: videos in STORAGE_DIR are"
+                        + " fetched from there, and \(server.host) is no address to call")
+            }
         }
         worker = WorkerSettings(&reader)
         transfer = TransferSettings(&reader)
@@ -65,6 +73,7 @@ struct SettingsError: Error, Equatable, CustomStringConvertible {
 
 /// Where and how `serve` listens.
 struct ServerSettings: Sendable {
+    /// An IPv6 address stands without brackets.
     var host: String
     var port: Int
     var token: Secret?
@@ -72,7 +81,7 @@ struct ServerSettings: Sendable {
     var origins: [String]
 
     init(_ reader: inout SettingsReader) {
-        host = reader.text("REELWAY_HOST", default: "127.0.0.1")
+        host = reader.text("REELWAY_HOST", default: "127.0.0.1").filter { $0 != "[" && $0 != "]" }
         port = reader.integer("PORT", default: 8080, in: 0...65535)
         token = reader.secret("REELWAY_API_TOKEN")
         origins = (reader.text("REELWAY_CORS_ORIGINS") ?? "").split(separator: ",").map {
@@ -86,10 +95,24 @@ struct ServerSettings: Sendable {
         if let token, token.revealed.utf8.count < 16 {
             reader.fault("REELWAY_API_TOKEN", "is shorter than 16 characters; make one with: openssl rand -hex 32")
         }
+        if let token, token.revealed.contains(where: \.isWhitespace) {
+            reader.fault(
+                "REELWAY_API_TOKEN", "holds white space, which no header can carry; make one with: openssl rand -hex 32"
+            )
+        }
     }
 
-    private static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host == "::1" || host == "[::1]" || host.hasPrefix("127.")
+    /// As an address names it.
+    var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// Whether a host's name or address is this machine's alone.
+    static func isLoopback(_ host: String) -> Bool {
+        host == "localhost" || host == "::1" || isIPv4(host) && host.hasPrefix("127.")
+    }
+
+    private static func isIPv4(_ host: String) -> Bool {
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
     }
 }
 

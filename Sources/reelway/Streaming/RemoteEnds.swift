@@ -74,7 +74,7 @@ struct RemoteEnds: Sendable {
         case .directory(let path):
             return DirectoryStore(
                 folder: path,
-                publicURL: storage.publicURL ?? "http://\(settings.server.host):\(settings.server.port)/media")
+                publicURL: storage.publicURL ?? "http://\(settings.server.authority)/media")
         }
     }
 

@@ -1,4 +1,5 @@
 import Testing
+import Transfer
 
 @testable import reelway
 
@@ -37,6 +38,32 @@ struct SettingsTests {
                 "PORT", "REELWAY_API_TOKEN", "REELWAY_LEASE_SECONDS", "LOG_LEVEL", "S3_SECRET_ACCESS_KEY",
                 "STORAGE_PROTOCOL", "SUPABASE_URL", "REELWAY_ALLOW_PRIVATE_HOSTS",
             ])
+    }
+
+    @Test("A folder's videos need an address that others can reach", arguments: ["0.0.0.0", "::", "[::]"])
+    func everyAddress(host: String) throws {
+        var environment = ["REELWAY_HOST": host, "REELWAY_API_TOKEN": "0123456789abcdef"]
+        let error = #expect(throws: SettingsError.self) { try Settings(environment, keepsVideos: true) }
+        #expect(error?.faults.map(\.variable) == ["STORAGE_PUBLIC_URL"])
+        // Whoever makes no videos needs none.
+        #expect(throws: Never.self) { try Settings(environment) }
+        environment["STORAGE_PUBLIC_URL"] = "https://shop.example/media"
+        #expect(throws: Never.self) { try Settings(environment, keepsVideos: true) }
+    }
+
+    @Test(
+        "A folder's videos are where the service listens",
+        arguments: [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("[::1]", "[::1]"), ("localhost", "localhost")])
+    func ownAddress(host: String, shown: String) throws {
+        let settings = try Settings(["REELWAY_HOST": host], keepsVideos: true)
+        #expect(try RemoteEnds(settings).store().publicURL(key: "1/a.mp4") == "http://\(shown):8080/media/1/a.mp4")
+    }
+
+    @Test("A token that no header can carry is a fault", arguments: ["0123456789 abcdef", "0123456789\tabcdef"])
+    func token(text: String) {
+        let error = #expect(throws: SettingsError.self) { try Settings(["REELWAY_API_TOKEN": text]) }
+        #expect(error?.faults.map(\.variable) == ["REELWAY_API_TOKEN"])
+        #expect(error.map { !"\($0)".contains(text) } ?? false)
     }
 
     @Test("The address, the anon key and the service key of Supabase give S3 credentials with a session token")
