@@ -24,12 +24,34 @@ struct Authentication: RouterMiddleware {
             guard let given = Self.bearer(request.headers[.authorization]), Self.isEqual(given, token) else {
                 throw APIError.unauthorized
             }
-        } else if request.method != .get, let origin = request.headers[.origin], !origins.contains(origin) {
-            // Without a token, any page the user looks at could post to loopback.
-            throw APIError(
-                .forbidden, "unauthorized", "pages of \(origin.prefix(100)) may not change anything here")
+        } else {
+            try refusePages(request)
         }
         return try await next(request, context)
+    }
+
+    /// Without a token, any page that a browser of this machine shows could send requests to loopback. Some of them change
+    /// the queue, GET /videos/{id}/social-ready too, and a name that a stranger lets point to this machine makes its pages
+    /// readers.
+    private func refusePages(_ request: Request) throws {
+        if let authority = request.head.authority, !Self.isLoopback(authority) {
+            throw APIError(
+                .forbidden, "unauthorized",
+                "without REELWAY_API_TOKEN only this machine is served, by the name localhost; set a token")
+        }
+        let origin = request.headers[.origin]
+        if let origin, origins.contains(origin) { return }
+        guard request.method == .get || origin == nil, request.headers[named: "sec-fetch-site"] != "cross-site" else {
+            let page = origin.map { "pages of \($0.prefix(100))" } ?? "pages of other sites"
+            throw APIError(.forbidden, "unauthorized", "\(page) may not call without a token; see REELWAY_CORS_ORIGINS")
+        }
+    }
+
+    /// Whether a Host header names this machine; its port doesn't matter.
+    private static func isLoopback(_ authority: String) -> Bool {
+        let host =
+            authority.hasPrefix("[") ? authority.prefix { $0 != "]" }.dropFirst() : authority.prefix { $0 != ":" }
+        return ServerSettings.isLoopback(host.lowercased())
     }
 
     /// The token of an Authorization header (RFC 6750: the scheme's case doesn't matter).

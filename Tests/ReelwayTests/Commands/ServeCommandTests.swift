@@ -16,7 +16,7 @@ struct ServeCommandTests {
                 let id = try await test.insertVideo()
                 try await HTTPConnection.with(port: port) { connection in
                     #expect(try await connection.request("GET", "/readyz").status == 200)
-                    try await connection.send("GET /videos/\(id)/events HTTP/1.1\r\nhost: x\r\n\r\n")
+                    try await connection.send("GET /videos/\(id)/events HTTP/1.1\r\nhost: localhost\r\n\r\n")
                     #expect(try await connection.event(afterHead: true).name == "progress")
                     // Neither an open stream nor an idle connection keeps it.
                     serve.signal(signal)

@@ -99,5 +99,44 @@ extension HTTPTests {
                 #expect(try await service.trigger(id).status == 202)
             }
         }
+
+        @Test
+        func `without a token, pages of other sites may not even ask, nor under another name than this machine's`()
+            async throws
+        {
+            let page = "http://localhost:3000"
+            try await LiveService.with(.init(origins: [page])) { service in
+                let id = try await service.test.insertVideo()
+                let path = "/videos/\(id)/social-ready"
+                for headers in [
+                    ["sec-fetch-site": "cross-site"],
+                    ["sec-fetch-site": "cross-site", "origin": "https://evil.example"],
+                    ["host": "evil.example"], ["host": "evil.example:\(service.port)"], ["host": "127.evil.example"],
+                    ["host": "[2001:db8::1]:80"], ["host": "localhost.evil.example"],
+                ] {
+                    let answer = try await service.request("GET", path, headers: headers)
+                    #expect(answer.status == 403, "\(headers)")
+                    #expect(answer.errorCode == "unauthorized")
+                    #expect(try await service.request("GET", "/healthz", headers: headers).status == 200)
+                }
+                #expect(service.wakes.value == 0)
+                for headers in [
+                    ["sec-fetch-site": "cross-site", "origin": page], ["sec-fetch-site": "same-site"],
+                    ["sec-fetch-site": "none"], ["host": "localhost:1"], ["host": "127.0.0.1"], ["host": "[::1]:8080"],
+                    ["host": "LOCALHOST"],
+                ] {
+                    #expect(try await service.request("GET", path, headers: headers).status == 202, "\(headers)")
+                }
+            }
+            try await LiveService.with(.init(token: Self.token)) { service in
+                let answer = try await service.request(
+                    "GET", "/videos?productId=x",
+                    headers: [
+                        "authorization": "Bearer \(Self.token)", "host": "video.example",
+                        "sec-fetch-site": "cross-site",
+                    ])
+                #expect(answer.status == 200)
+            }
+        }
     }
 }

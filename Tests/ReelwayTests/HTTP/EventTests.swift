@@ -11,7 +11,8 @@ extension HTTPTests {
             try await LiveService.with(.init(interval: .seconds(600))) { service in
                 let id = try await service.test.insertVideo()
                 try await HTTPConnection.with(port: service.port) { connection in
-                    try await connection.send("GET /videos/\(id.uppercased())/events HTTP/1.1\r\nhost: x\r\n\r\n")
+                    try await connection.send(
+                        "GET /videos/\(id.uppercased())/events HTTP/1.1\r\nhost: localhost\r\n\r\n")
                     let head = try await connection.head()
                     #expect(head.status == 200)
                     #expect(head.headers["content-type"] == "text/event-stream")
@@ -57,7 +58,7 @@ extension HTTPTests {
             try await LiveService.with { service in
                 let id = try await service.test.insertVideo()
                 @Sendable func follow(after last: String?) -> String {
-                    "GET /videos/\(id)/events HTTP/1.1\r\nhost: x\r\n\(last.map { "last-event-id: \($0)\r\n" } ?? "")\r\n"
+                    "GET /videos/\(id)/events HTTP/1.1\r\nhost: localhost\r\n\(last.map { "last-event-id: \($0)\r\n" } ?? "")\r\n"
                 }
                 let seen = try await HTTPConnection.with(port: service.port) { connection in
                     try await connection.send(follow(after: nil))
@@ -94,7 +95,7 @@ extension HTTPTests {
             try await LiveService.with { service in
                 let id = try await service.test.insertVideo()
                 try await HTTPConnection.with(port: service.port) { connection in
-                    try await connection.send("GET /videos/\(id)/events HTTP/1.1\r\nhost: x\r\n\r\n")
+                    try await connection.send("GET /videos/\(id)/events HTTP/1.1\r\nhost: localhost\r\n\r\n")
                     _ = try await connection.head()
                     _ = try await connection.event()
                     try await service.test.database.query("delete from product_videos")
@@ -110,7 +111,7 @@ extension HTTPTests {
             limits.streams = 2
             try await LiveService.with(.init(limits: limits)) { service in
                 let id = try await service.test.insertVideo()
-                let request = "GET /videos/\(id)/events HTTP/1.1\r\nhost: x\r\n\r\n"
+                let request = "GET /videos/\(id)/events HTTP/1.1\r\nhost: localhost\r\n\r\n"
                 try await HTTPConnection.with(port: service.port) { first in
                     try await first.send(request)
                     _ = try await first.event(afterHead: true)
@@ -145,7 +146,7 @@ extension HTTPTests {
             try await LiveService.with(.init(heartbeat: .milliseconds(500))) { service in
                 let id = try await service.test.insertVideo()
                 try await HTTPConnection.with(port: service.port) { connection in
-                    try await connection.send("GET /videos/\(id)/events HTTP/1.1\r\nhost: x\r\n\r\n")
+                    try await connection.send("GET /videos/\(id)/events HTTP/1.1\r\nhost: localhost\r\n\r\n")
                     _ = try await connection.head()
                     #expect(try await connection.event().name == "progress")
                     #expect(try await connection.event(seconds: 8).name == ":")
@@ -157,7 +158,7 @@ extension HTTPTests {
             try await LiveService.with { service in
                 let id = try await service.test.insertVideo()
                 try await HTTPConnection.with(port: service.port) { connection in
-                    try await connection.send("GET /videos/\(id)/events HTTP/1.1\r\nhost: x\r\n\r\n")
+                    try await connection.send("GET /videos/\(id)/events HTTP/1.1\r\nhost: localhost\r\n\r\n")
                     _ = try await connection.head()
                     _ = try await connection.event()
                     await service.stop()

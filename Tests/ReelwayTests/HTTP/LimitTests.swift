@@ -25,13 +25,13 @@ extension HTTPTests {
                 let announced = try await HTTPConnection.with(port: service.port) { connection in
                     // Refused for what it says, before any of it came.
                     try await connection.send(
-                        "POST /transcode HTTP/1.1\r\nhost: x\r\ncontent-length: 9999999999\r\n\r\n")
+                        "POST /transcode HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9999999999\r\n\r\n")
                     return try await connection.answer(seconds: 20)
                 }
                 #expect(announced.status == 413)
                 let chunked = try await HTTPConnection.with(port: service.port) { connection in
                     try await connection.send(
-                        "POST /transcode HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+                        "POST /transcode HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n")
                     for _ in 0..<9 {
                         try await connection.send("2000\r\n\(String(repeating: "x", count: 0x2000))\r\n")
                     }
@@ -52,7 +52,7 @@ extension HTTPTests {
                     (0..<90).map { "x-\($0): \(String(repeating: "z", count: 300))\r\n" }.joined(),
                 ] {
                     let answer = try await HTTPConnection.with(port: service.port) { connection in
-                        try await connection.send("GET /healthz HTTP/1.1\r\nhost: x\r\n\(headers)\r\n")
+                        try await connection.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\(headers)\r\n")
                         return try await connection.answer(seconds: 20)
                     }
                     #expect(answer.status == 431)
@@ -63,8 +63,8 @@ extension HTTPTests {
 
         @Test(arguments: [
             "nonsense\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /healthz HTTP/1.1\r\nno colon\r\n\r\n",
-            "POST /transcode HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
-            "POST /transcode HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            "POST /transcode HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
+            "POST /transcode HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
             "\u{16}\u{03}\u{01}\u{02}\u{00}\u{01}\u{00}\r\n\r\n",
         ])
         func `bytes that are no HTTP are answered so, and the connection ends`(bytes: String) async throws {
@@ -100,7 +100,8 @@ extension HTTPTests {
             try await LiveService.with(.init(limits: Self.short)) { service in
                 let begun = ContinuousClock.now
                 let answer = try await HTTPConnection.with(port: service.port) { connection in
-                    try await connection.send("POST /transcode HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{")
+                    try await connection.send(
+                        "POST /transcode HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n{")
                     let dripping = Task {
                         for _ in 0..<100 {
                             try await connection.send(" ")
@@ -153,7 +154,7 @@ extension HTTPTests {
             try await LiveService.with(.init(mediaFolder: folder.path, limits: Self.short)) { service in
                 // The reader of this connection is never asked for more.
                 let closed = try await SleepingReader.isCutOff(
-                    port: service.port, request: "GET /media/v/big.mp4 HTTP/1.1\r\nhost: x\r\n\r\n", within: 20)
+                    port: service.port, request: "GET /media/v/big.mp4 HTTP/1.1\r\nhost: localhost\r\n\r\n", within: 20)
                 #expect(closed)
             }
         }
@@ -168,7 +169,8 @@ extension HTTPTests {
                         try await Task.sleep(for: .milliseconds(50))
                     }
                     // Pipelined.
-                    try await connection.send(String(repeating: "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", count: 5))
+                    try await connection.send(
+                        String(repeating: "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", count: 5))
                     for _ in 0..<5 { #expect(try await connection.answer().status == 200) }
                     return await connection.closes(within: 20)
                 }

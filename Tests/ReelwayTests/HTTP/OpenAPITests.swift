@@ -25,9 +25,10 @@ extension HTTPTests {
             try await LiveService.with { service in
                 let description = try await APIDescription(from: service)
                 func check(
-                    _ method: String, _ path: String, as template: String? = nil, body: String? = nil, _ status: Int
+                    _ method: String, _ path: String, as template: String? = nil, body: String? = nil,
+                    headers: [String: String] = [:], _ status: Int
                 ) async throws {
-                    let answer = try await service.request(method, path, body: body)
+                    let answer = try await service.request(method, path, headers: headers, body: body)
                     #expect(answer.status == status, "\(method) \(path) \(answer.text)")
                     let faults = description.faults(of: answer, to: method, template ?? path)
                     #expect(faults.isEmpty, "\(method) \(path) \(status): \(faults) in \(answer.text)")
@@ -48,6 +49,7 @@ extension HTTPTests {
                 try await check("POST", "/transcode", body: String(repeating: "x", count: 70_000), 413)
                 try await check("GET", "/videos?productId=p", as: "/videos", 200)
                 try await check("GET", "/videos", 400)
+                try await check("GET", "/videos", headers: ["sec-fetch-site": "cross-site"], 403)
                 try await check("GET", "/videos/\(id)", as: video, 200)
                 try await check("GET", "/videos/\(unknown)", as: video, 404)
                 try await check("GET", "/videos/\(id)/social-ready", as: ready, 202)

@@ -97,7 +97,8 @@ extension HTTPTests {
             try await LiveService.with { service in
                 let id = try await service.test.insertVideo()
                 try await HTTPConnection.with(port: service.port) { connection in
-                    try await connection.send("GET /videos/\(id)/social-ready?wait=60 HTTP/1.1\r\nhost: x\r\n\r\n")
+                    try await connection.send(
+                        "GET /videos/\(id)/social-ready?wait=60 HTTP/1.1\r\nhost: localhost\r\n\r\n")
                     try await Task.sleep(for: .milliseconds(300))
                 }
                 async let waiting = service.request("GET", "/videos/\(id)/social-ready?wait=60")

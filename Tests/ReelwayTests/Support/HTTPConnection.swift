@@ -81,7 +81,8 @@ actor HTTPConnection {
     func request(
         _ method: String, _ path: String, headers: [String: String] = [:], body: String? = nil
     ) async throws -> Answer {
-        var lines = ["\(method) \(path) HTTP/1.1", "host: localhost"]
+        var lines = ["\(method) \(path) HTTP/1.1"]
+        if headers["host"] == nil { lines.append("host: localhost") }
         lines += headers.map { "\($0.key): \($0.value)" }
         if let body { lines.append("content-length: \(body.utf8.count)") }
         try await send(lines.joined(separator: "\r\n") + "\r\n\r\n" + (body ?? ""))
