@@ -205,7 +205,7 @@ final class JobStore: Sendable {
         }
     }
 
-    /// Puts the video back for another worker at once, as if it had not been taken.
+    /// Puts the video back for another worker at once, as if it had not been taken: it was the first in the queue.
     ///
     /// - Returns: false when the video isn't this worker's any more.
     @discardableResult
@@ -213,7 +213,7 @@ final class JobStore: Sendable {
         try await write(
             job,
             """
-            social_ready_status = 'pending', social_ready_lease_owner = null, social_ready_next_attempt_at = now(),
+            social_ready_status = 'pending', social_ready_lease_owner = null, social_ready_next_attempt_at = \(Self.first),
             social_ready_attempts = greatest(v.social_ready_attempts - 1, 0)
             """)
     }
@@ -232,6 +232,10 @@ final class JobStore: Sendable {
         and v.social_ready_fence = $3::bigint
         """
     }
+
+    /// Since when a video waits that goes before all others; of several, the one that was put there first. The queue's order
+    /// is that of this time, and nobody has waited for ten years.
+    static let first = "now() - interval '10 years'"
 
     /// `code: sentence`, on one line and of a length that a page can show.
     private static func errorText(_ code: ErrorCode, _ message: String) -> String {

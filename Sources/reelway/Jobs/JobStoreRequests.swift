@@ -15,11 +15,10 @@ extension JobStore {
     func expedite(_ id: String) async throws -> TriggerOutcome {
         let outcome = try await trigger(id)
         guard outcome == .queued, let id = try await table().normalized(id) else { return outcome }
-        // The queue's order is that of this time, and nobody has waited for ten years.
         try await database.query(
             """
             update product_videos
-            set social_ready_next_attempt_at = now() - interval '10 years'
+            set social_ready_next_attempt_at = \(Self.first)
             where id = \(try await table().cast("$1")) and social_ready_status = 'pending'
                 and social_ready_next_attempt_at between now() - interval '9 years' and now()
             """, id)

@@ -204,14 +204,15 @@ struct JobStoreTests {
         }
     }
 
-    @Test func `a released video is there at once and its attempt not counted`() async throws {
+    @Test func `a released video is first in the queue again and its attempt not counted`() async throws {
         try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
             _ = try await test.insertVideo()
             let job = try #require(try await store.claim(owner: "a", lease: 60))
             #expect(try await store.release(job))
             #expect(try await !store.release(job))
             let again = try #require(try await store.claim(owner: "b", lease: 60))
-            #expect(again.attempt == 1 && again.fence == 2)
+            #expect(again.videoID == id && again.attempt == 1 && again.fence == 2)
         }
     }
 
