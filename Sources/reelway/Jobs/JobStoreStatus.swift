@@ -44,8 +44,8 @@ extension JobStore {
     /// Where a product's videos stand.
     func videos(ofProduct id: String) async throws -> [VideoStatus] {
         let table = try await table()
-        guard let id = table.normalized(product: id) else { return [] }
-        return try await statuses("v.product_id = $1::text::\(table.productType)", id, table)
+        guard let type = table.productType, let id = table.normalized(product: id) else { return [] }
+        return try await statuses("v.product_id = $1::text::\(type)", id, table)
     }
 
     private func statuses(_ condition: String, _ id: String, _ table: VideoTable) async throws -> [VideoStatus] {

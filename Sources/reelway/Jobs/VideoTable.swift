@@ -5,8 +5,8 @@ import Postgres
 struct VideoTable: Sendable, Equatable {
     /// The type of `id`: `uuid`, `bigint`, `text` or their like.
     let idType: String
-    /// The type of `product_id`.
-    let productType: String
+    /// The type of `product_id`; nil where there is no such column.
+    let productType: String?
     /// The columns that may be absent and are not.
     private let optionalColumns: Set<String>
 
@@ -31,7 +31,7 @@ struct VideoTable: Sendable, Equatable {
                         + " application); run reelway migrate")
         }
         self.idType = idType
-        productType = types["product_id"] ?? "text"
+        productType = types["product_id"]
         optionalColumns = Set(["onedrive_drive_id", "filename", "product_id"].filter { types[$0] != nil })
     }
 
@@ -39,7 +39,7 @@ struct VideoTable: Sendable, Equatable {
     func normalized(_ id: String) -> String? { Self.normalized(id, as: idType) }
 
     /// The spelling under which the database knows a product's id, or nil where no row can have it.
-    func normalized(product id: String) -> String? { Self.normalized(id, as: productType) }
+    func normalized(product id: String) -> String? { productType.flatMap { Self.normalized(id, as: $0) } }
 
     /// A parameter as the type of `id`, so that the index on it is used.
     func cast(_ parameter: String) -> String { "\(parameter)::text::\(idType)" }

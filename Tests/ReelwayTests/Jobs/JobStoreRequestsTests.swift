@@ -159,6 +159,17 @@ struct JobStoreRequestsTests {
         }
     }
 
+    @Test func `a table without products has videos of none`() async throws {
+        try await TestDatabase.with { test in
+            try await test.database.query("create table product_videos (id bigint primary key, onedrive_file_id text)")
+            _ = try await Schema.migrate(test.database, standalone: false)
+            let store = JobStore(test.database)
+            try await test.database.query("insert into product_videos values (1, 'item')")
+            #expect(try await store.videos(ofProduct: "p").isEmpty)
+            #expect(try await store.status("1")?.state == .pending)
+        }
+    }
+
     @Test func `a status shows the row's fields as JSON`() async throws {
         try await TestDatabase.withStore { test, store in
             let id = try await test.insertVideo(product: "p", name: "c\"lip.mov")
