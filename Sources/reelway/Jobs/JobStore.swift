@@ -174,10 +174,9 @@ final class JobStore: Sendable {
     ///   - code: why.
     ///   - message: one sentence without anything secret; stored as `code: message`.
     ///   - retryAfter: seconds a service asked to be left alone for.
-    ///   - report: JSON; kept when the video is given up.
     @discardableResult
     func fail(
-        _ job: Job, _ code: ErrorCode, _ message: String, retryAfter: Double? = nil, report: String? = nil
+        _ job: Job, _ code: ErrorCode, _ message: String, retryAfter: Double? = nil
     ) async throws -> Failure {
         let error = Self.errorText(code, message)
         switch JobState.processing.after(.failed(code), attempt: job.attempt, of: policy.attempts) {
@@ -193,15 +192,8 @@ final class JobStore: Sendable {
             return isOurs ? .retried(after: delay) : .lost
         default:
             let tries = code.isTransient ? " (\(job.attempt) attempts)" : ""
-            let sets = "social_ready_status = 'failed', social_ready_error = $4, social_ready_report = $5::jsonb"
-            do {
-                return try await write(job, sets, error + tries, report) ? .final : .lost
-            } catch let refusal as PostgresError {
-                guard case .rejected(let sqlState) = refusal.kind, sqlState.hasPrefix("22"), report != nil else {
-                    throw refusal
-                }
-                return try await fail(job, code, message)
-            }
+            let isOurs = try await write(job, "social_ready_status = 'failed', social_ready_error = $4", error + tries)
+            return isOurs ? .final : .lost
         }
     }
 
@@ -226,7 +218,7 @@ final class JobStore: Sendable {
     }
 
     /// The fence: the condition of every write of a worker. `$1` to `$3` are the video, the owner and the fence.
-    private static func isOurs(_ id: String) -> String {
+    static func isOurs(_ id: String) -> String {
         """
         v.id = \(id) and v.social_ready_status = 'processing' and v.social_ready_lease_owner = $2
         and v.social_ready_fence = $3::bigint

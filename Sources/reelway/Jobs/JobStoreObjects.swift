@@ -27,8 +27,7 @@ extension JobStore {
             """
             insert into reelway_objects (video_id, fence, key, upload_id)
             select $1, $3::bigint, $4, $5 from product_videos v
-            where v.id = \(id) and v.social_ready_status = 'processing' and v.social_ready_lease_owner = $2
-                and v.social_ready_fence = $3::bigint
+            where \(Self.isOurs(id))
             on conflict (video_id, fence, key) do update set upload_id = excluded.upload_id
             """, job.videoID, job.owner, job.fence, key, uploadID
         ).count > 0

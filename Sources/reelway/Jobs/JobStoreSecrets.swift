@@ -3,11 +3,6 @@ import Postgres
 
 /// Secrets that change by themselves, such as a refresh token that each use replaces.
 extension JobStore {
-    /// The value stored under a name; nil where there is none yet.
-    func secret(_ name: String) async throws -> String? {
-        try await database.query("select value from reelway_secrets where name = $1", name).rows.first?["value"]
-    }
-
     /// Replaces a secret, alone among all programs that use the database.
     ///
     /// - Parameters:

@@ -114,21 +114,6 @@ extension JobStore {
         }
         return QueueCounts(videos: videos, due: due, oldestDueSeconds: oldest, expiredLeases: expired)
     }
-
-    /// Seconds until a video is due or a lease runs out, 0 when one is or has; nil when nothing waits and nothing runs.
-    func nextDue() async throws -> Double? {
-        let answer = try await database.query(
-            """
-            select extract(epoch from greatest(next.at, now()) - now())::float8 as seconds
-            from (select least(
-                (select min(social_ready_next_attempt_at) from product_videos
-                    where social_ready_status = 'pending' and social_ready_next_attempt_at is not null),
-                (select min(social_ready_lease_until) from product_videos where social_ready_status = 'processing')
-            ) as at) next
-            where next.at is not null
-            """)
-        return try answer.rows.first?.decodeIfPresent(Double.self, "seconds")
-    }
 }
 
 extension VideoStatus {
