@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import Postgres
 import ServiceLifecycle
+import Transfer
 import UnixSignals
 
 /// `reelway serve`: the HTTP endpoint and the worker, in one process or in two.
@@ -73,8 +74,10 @@ struct ServeCommand: AsyncParsableCommand {
         let metrics = Metrics()
         let store = JobStore(database, policy: settings.worker.attemptPolicy)
         let remote = role == .http ? nil : RemoteEnds(settings, patienceSeconds: settings.worker.stallSeconds)
-        let worker = try remote.map { try Self.worker(settings, $0, store, metrics) }
-        let readiness = Readiness(objects: try remote?.store())
+        let objects = try remote?.store()
+        let worker: Worker? =
+            if let remote, let objects { try Self.worker(settings, remote, objects, store, metrics) } else { nil }
+        let readiness = Readiness(objects: objects)
         var services: [any Service] = []
         if role != .worker {
             let watch = VideoWatch(database: database, logger: logger)
@@ -93,11 +96,11 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private static func worker(
-        _ settings: Settings, _ remote: RemoteEnds, _ store: JobStore, _ metrics: Metrics
+        _ settings: Settings, _ remote: RemoteEnds, _ objects: any ObjectStore, _ store: JobStore, _ metrics: Metrics
     ) throws -> Worker {
         let oneDrive = try remote.oneDrive(tokens: StoredRefreshToken(settings.oneDrive, in: store))
         let pipeline = Pipeline(
-            oneDrive: oneDrive, store: try remote.store(), readAhead: remote.readAhead,
+            oneDrive: oneDrive, store: objects, readAhead: remote.readAhead,
             threads: settings.worker.threads)
         return Worker(
             store: store, pipeline: pipeline, settings: settings.worker, metrics: metrics,
