@@ -112,6 +112,7 @@ final class VideoWatch: Service {
 /// What `NOTIFY social_ready` carries, as far as it is needed.
 struct SocialReadyNotice: Decodable, Equatable {
     let id: String
+    let status: JobState
 
     init?(payload: String) {
         guard let notice = try? JSONDecoder().decode(SocialReadyNotice.self, from: Data(payload.utf8)) else {

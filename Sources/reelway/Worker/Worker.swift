@@ -138,9 +138,10 @@ actor Worker: Service {
     private func listen() async {
         for await event in store.database.listen(to: ["social_ready"]) {
             switch event {
-            // A worker's own progress is no news.
-            case .notification(let notification) where !notification.payload.contains("pending"): break
-            case .notification, .listening: wake()
+            case .notification(let notification):
+                // A worker's own progress is no news.
+                if SocialReadyNotice(payload: notification.payload)?.status == .pending { wake() }
+            case .listening: wake()
             case .unavailable, .impossible: break
             }
         }
