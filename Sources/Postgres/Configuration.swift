@@ -5,7 +5,8 @@ public struct Configuration: Sendable {
     /// How many connections may be open at once, besides those that listen. A transaction pooler shares few server
     /// connections among many clients, so more than a handful gain nothing.
     public var connections = 4
-    /// The longest one attempt to connect may take.
+    /// The longest one attempt to connect may take. All the hosts an address lists, and all the addresses a host has, share
+    /// it in turn: one that takes packets and says nothing leaves no time for those after it.
     public var connectTimeout: Duration = .seconds(5)
     /// The longest a statement or a transaction may take, waiting for a connection and for reconnecting included. Kept by
     /// this side, since a transaction pooler refuses `statement_timeout` as a startup parameter and forgets it as a setting.

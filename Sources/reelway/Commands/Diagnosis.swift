@@ -184,7 +184,7 @@ struct Diagnosis: Sendable {
             if failure.code == .inputNotFound {
                 return Finding(
                     subject: "OneDrive",
-                    verdict: .note("signed in; the newest row's item is missing: \(failure.message)"))
+                    verdict: .note("signed in; the item of the row that was tried is missing: \(failure.message)"))
             }
             return Finding(subject: "OneDrive", verdict: .fault(failure, mend: mend))
         }
