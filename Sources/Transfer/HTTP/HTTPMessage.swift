@@ -10,8 +10,8 @@ public struct HTTPRequest: Sendable {
     public var body: [UInt8]?
     /// A larger answer ends a collected exchange with an error; streamed answers have no limit.
     public var maximumResponseBytes = 1 << 20
-    /// How long no byte may move, in seconds, where the client's own limit doesn't fit.
-    public var stallSeconds: Double?
+    /// Where the answer is collected: hears how many more bytes of the body have left, on the client's thread.
+    public var onSent: (@Sendable (Int) -> Void)?
 
     /// Makes a request.
     public init(_ method: String, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil) {

@@ -27,6 +27,7 @@ final class HTTPTransfer {
 
     /// A server that never ends its headers would fill the memory.
     private static let largestHead = 256 << 10
+    private static let mostUnsent: Int32 = 512 << 10
     static let cancelled = TransferError(.cancelled, "the transfer was cancelled")
 
     init(
@@ -42,7 +43,7 @@ final class HTTPTransfer {
         self.receiver = receiver
         safeURL = address.safe
         allowsPrivateHosts = options.allowsPrivateHosts
-        stallSeconds = request.stallSeconds ?? options.stallSeconds
+        stallSeconds = options.stallSeconds
         configure(options)
         try setHeaders()
     }
@@ -233,7 +234,12 @@ final class HTTPTransfer {
             }
         }
         wasOpened = true
-        return socket(family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.`protocol`)
+        let opened = socket(family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.`protocol`)
+        // The kernel would take megabytes of a body at once, and nothing would seem to move while a slow line sends them.
+        var unsent = HTTPTransfer.mostUnsent
+        setsockopt(
+            opened, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &unsent, socklen_t(MemoryLayout.size(ofValue: unsent)))
+        return opened
     }
 
     private func receiveHeader(_ bytes: UnsafeRawBufferPointer) -> Int {

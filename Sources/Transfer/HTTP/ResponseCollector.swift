@@ -9,6 +9,7 @@ final class ResponseCollector: HTTPReceiver {
         var head = HTTPHead(status: 0)
         var body: [UInt8] = []
         var isTooLarge = false
+        var sent = 0
         var outcome: Outcome?
         var handler: (@Sendable (Outcome) -> Void)?
     }
@@ -16,10 +17,12 @@ final class ResponseCollector: HTTPReceiver {
     private let completed = DispatchSemaphore(value: 0)
     private let limit: Int
     private let safeURL: String
+    private let onSent: (@Sendable (Int) -> Void)?
 
     init(_ request: HTTPRequest) {
         limit = request.maximumResponseBytes
         safeURL = HTTPAddress.safe(request.url)
+        onSent = request.onSent
     }
 
     func receive(_ head: HTTPHead) -> HTTPFlow {
@@ -37,6 +40,16 @@ final class ResponseCollector: HTTPReceiver {
             bytes.withUnsafeBytes { state.body.append(contentsOf: $0) }
             return .more
         }
+    }
+
+    func sent(_ bytes: Int) {
+        guard let onSent else { return }
+        let more = state.withLock { state in
+            defer { state.sent = bytes }
+            return bytes - state.sent
+        }
+        // A body that libcurl begins again on another connection counts from its start.
+        if more > 0 { onSent(more) }
     }
 
     func complete(_ result: Result<Void, TransferError>) {

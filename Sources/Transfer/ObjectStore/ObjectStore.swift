@@ -120,6 +120,9 @@ public protocol ObjectUpload: AnyObject, Sendable {
 public struct UploadMeasures: Sendable, Equatable {
     /// Bytes of the object that the store has confirmed.
     public var bytesSent: Int64 = 0
+    /// Bytes of the object that have left for the store, those that were sent twice twice: on a slow line they move long
+    /// before a part is confirmed.
+    public var bytesTransmitted: Int64 = 0
     /// Bytes of the stored object that were fetched to hash it.
     public var bytesFetched: Int64 = 0
     /// Time in which something was on its way, in seconds.
@@ -129,9 +132,11 @@ public struct UploadMeasures: Sendable, Equatable {
 
     /// Makes measures; by default nothing was sent yet.
     public init(
-        bytesSent: Int64 = 0, bytesFetched: Int64 = 0, uploadSeconds: Double = 0, temporaryBytes: Int64 = 0
+        bytesSent: Int64 = 0, bytesTransmitted: Int64 = 0, bytesFetched: Int64 = 0, uploadSeconds: Double = 0,
+        temporaryBytes: Int64 = 0
     ) {
         self.bytesSent = bytesSent
+        self.bytesTransmitted = bytesTransmitted
         self.bytesFetched = bytesFetched
         self.uploadSeconds = uploadSeconds
         self.temporaryBytes = temporaryBytes

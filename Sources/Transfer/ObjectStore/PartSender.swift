@@ -25,6 +25,7 @@ final class PartSender: Sendable {
         var failure: TransferError?
         var isCancelled = false
         var confirmedBytes: Int64 = 0
+        var transmittedBytes: Int64 = 0
         var active = 0
         var activeSince = ContinuousClock.now
         var activeTime = Duration.zero
@@ -87,6 +88,14 @@ final class PartSender: Sendable {
     /// Bytes of the parts that the store has confirmed.
     var confirmedBytes: Int64 { state.withLock { $0.confirmedBytes } }
 
+    /// Bytes that have left for the store, those that were sent twice twice.
+    var transmittedBytes: Int64 { state.withLock { $0.transmittedBytes } }
+
+    /// Counts bytes that have left.
+    var onSent: @Sendable (Int) -> Void {
+        { [weak self] count in self?.state.withLock { $0.transmittedBytes += Int64(count) } }
+    }
+
     /// Time in which at least one exchange was under way, in seconds.
     var activeSeconds: Double {
         state.withLock { state in
@@ -140,7 +149,8 @@ final class PartSender: Sendable {
 
     private func start(_ pending: Pending) {
         let number = pending.part.number
-        let request = client.partRequest(key, pending.uploadID, pending.part)
+        var request = client.partRequest(key, pending.uploadID, pending.part)
+        request.onSent = onSent
         let collector = ResponseCollector(request)
         let exchange = client.exchange.client.start(request, receiver: collector)
         let isCancelled = state.withLock { state in

@@ -38,14 +38,16 @@ struct S3Client: Sendable {
 
     // MARK: Objects
 
-    /// Stores a whole object.
-    func put(_ key: String, _ bytes: [UInt8], _ isCancelled: @escaping Cancellation) throws(TransferError)
-        -> Outcome<ETag?>
-    {
+    /// Stores a whole object. `onSent` hears of the bytes as they leave.
+    func put(
+        _ key: String, _ bytes: [UInt8], _ isCancelled: @escaping Cancellation,
+        onSent: (@Sendable (Int) -> Void)? = nil
+    ) throws(TransferError) -> Outcome<ETag?> {
         let md5 = ETag.md5(bytes)
         let hash = payloadHash(bytes)
         var request = HTTPRequest("PUT", address.object(key), headers: S3Client.objectHeaders, body: bytes)
         request.headers.append(("Content-MD5", Data(md5).base64EncodedString()))
+        request.onSent = onSent
         return try exchange.perform(isCancelled: isCancelled, { signed(request, payloadHash: hash) }) {
             (response) throws(StorageFailure) in
             try S3Client.expectSuccess(response)

@@ -128,8 +128,8 @@ public final class S3Upload: ObjectUpload {
     public var measures: UploadMeasures {
         let (confirmed, fetched) = state.withLock { ($0.confirmed, $0.fetched) }
         return UploadMeasures(
-            bytesSent: max(confirmed, sender.confirmedBytes), bytesFetched: fetched,
-            uploadSeconds: sender.activeSeconds)
+            bytesSent: max(confirmed, sender.confirmedBytes), bytesTransmitted: sender.transmittedBytes,
+            bytesFetched: fetched, uploadSeconds: sender.activeSeconds)
     }
 
     // MARK: Sending
@@ -241,7 +241,9 @@ public final class S3Upload: ObjectUpload {
         let md5 = ETag.md5(bytes)
         let stored = try sender.measuring { () throws(TransferError) in
             state.withLock { $0.made = .perhaps { $0.proves(md5: md5) } }
-            return try withBucket { () throws(TransferError) in try client.put(key, bytes, isCancelled) }
+            return try withBucket { () throws(TransferError) in
+                try client.put(key, bytes, isCancelled, onSent: sender.onSent)
+            }
         }
         guard case .failure(let failure) = stored.result else {
             let count = Int64(bytes.count)

@@ -36,14 +36,15 @@ struct TUSClient: Sendable {
         }
     }
 
-    /// Sends bytes that begin at an offset, and gives the offset behind them.
+    /// Sends bytes that begin at an offset, and gives the offset behind them. `onSent` hears of them as they leave.
     func append(
-        _ upload: String, _ bytes: [UInt8], at offset: Int64, _ isCancelled: @escaping Cancellation
+        _ upload: String, _ bytes: [UInt8], at offset: Int64, _ isCancelled: @escaping Cancellation,
+        onSent: (@Sendable (Int) -> Void)? = nil
     ) throws(TransferError) -> Answer<Int64> {
         try send(
             "PATCH", upload,
             [("Upload-Offset", "\(offset)"), ("Content-Type", "application/offset+octet-stream")], body: bytes,
-            isCancelled
+            isCancelled, onSent: onSent
         ) { (response) throws(StorageFailure) in
             let reached = try TUSClient.offset(in: response)
             guard reached == offset + Int64(bytes.count) else { throw StorageFailure(strange: response) }
@@ -58,9 +59,11 @@ struct TUSClient: Sendable {
 
     private func send<Value>(
         _ method: String, _ url: String, _ more: [(name: String, value: String)], body: [UInt8]?,
-        _ isCancelled: @escaping Cancellation, read: (HTTPResponse) throws(StorageFailure) -> Value
+        _ isCancelled: @escaping Cancellation, onSent: (@Sendable (Int) -> Void)? = nil,
+        read: (HTTPResponse) throws(StorageFailure) -> Value
     ) throws(TransferError) -> Answer<Value> {
-        let request = HTTPRequest(method, url, headers: [("Tus-Resumable", "1.0.0")] + headers + more, body: body)
+        var request = HTTPRequest(method, url, headers: [("Tus-Resumable", "1.0.0")] + headers + more, body: body)
+        request.onSent = onSent
         let response: HTTPResponse
         do {
             response = try client.send(request, isCancelled: isCancelled)

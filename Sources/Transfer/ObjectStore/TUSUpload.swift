@@ -50,6 +50,7 @@ public final class TUSUpload: ObjectUpload {
         var mayBeStored = false
         var upload: String?
         var sent: Int64 = 0
+        var transmitted: Int64 = 0
         var seconds = 0.0
         var hash: String?
     }
@@ -111,8 +112,9 @@ public final class TUSUpload: ObjectUpload {
 
     /// What it has cost.
     public var measures: UploadMeasures {
-        let (sent, seconds) = state.withLock { ($0.sent, $0.seconds) }
-        return UploadMeasures(bytesSent: sent, uploadSeconds: seconds, temporaryBytes: spool.bytes)
+        let (sent, transmitted, seconds) = state.withLock { ($0.sent, $0.transmitted, $0.seconds) }
+        return UploadMeasures(
+            bytesSent: sent, bytesTransmitted: transmitted, uploadSeconds: seconds, temporaryBytes: spool.bytes)
     }
 
     private var isCancelled: @Sendable () -> Bool { { [self] in state.withLock { $0.isCancelled } } }
@@ -204,7 +206,9 @@ public final class TUSUpload: ObjectUpload {
         }
         let chunk = try bytes(head, at: offset, count: Int(min(Int64(TUSUpload.chunkBytes), total - offset)))
         if offset + Int64(chunk.count) == total { state.withLock { $0.mayBeStored = true } }
-        return try target.client.append(upload, chunk, at: offset, isCancelled)
+        return try target.client.append(upload, chunk, at: offset, isCancelled) { [self] count in
+            state.withLock { $0.transmitted += Int64(count) }
+        }
     }
 
     /// Bytes of the finished file: the head in memory, behind it the body on the disk.

@@ -66,7 +66,10 @@ struct Pipeline: Sendable {
             }
         }
         watch.whenStopped { upload.cancel() }
-        watch.count { upload.measures.bytesSent &+ upload.measures.bytesFetched }
+        watch.count {
+            let measures = upload.measures
+            return measures.bytesSent &+ measures.bytesTransmitted &+ measures.bytesFetched
+        }
 
         let source = RemoteSource(download)
         let sink = StoreSink(upload, confirm: ownership.confirm)

@@ -239,6 +239,36 @@ import Testing
         await proxy.stop()
     }
 
+    @Test(
+        "bytes that leave on a slow line are counted long before a part is confirmed", arguments: [4 << 20, 12 << 20])
+    func slowLine(bodyBytes: Int) async throws {
+        let weed = try #require(SeaweedFS.running)
+        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
+        let store = try S3Store(
+            weed.settings(endpoint: proxy.url), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
+        try await onThread { try store.prepare(isCancelled: never) }
+        proxy.setBandwidth(up: .init(total: 2_000_000))
+        let upload = try store.upload(key: "slow/\(UUID()).mp4") { _ in }
+        async let ended: Void = onThread {
+            try upload.write(Noise.bytes(bodyBytes), headLength: PartLayout.smallestPart)
+            try upload.finish(head: Noise.bytes(5 << 20))
+        }
+        // In each second, though the store has confirmed nothing yet.
+        try await Task.sleep(for: .seconds(0.5))
+        var last = upload.measures
+        for _ in 0..<2 {
+            try await Task.sleep(for: .seconds(0.7))
+            let now = upload.measures
+            #expect(now.bytesSent == 0)
+            #expect(now.bytesTransmitted > last.bytesTransmitted)
+            last = now
+        }
+        proxy.setBandwidth()
+        try await ended
+        #expect(upload.measures.bytesTransmitted == Int64(bodyBytes + 5 << 20))
+        await proxy.stop()
+    }
+
     @Test("a bucket that is missing at the first request is made", arguments: [1000, 6 << 20])
     func missingBucket(bodyBytes: Int) async throws {
         let weed = try #require(SeaweedFS.running)

@@ -74,6 +74,7 @@ import Testing
             #expect(upload.location == "supabase://\(project.bucket)/v1/a b.mp4")
             #expect(upload.measures.temporaryBytes == Int64(Self.body.count))
             #expect(upload.measures.bytesSent == Int64(Self.head.count + Self.body.count))
+            #expect(upload.measures.bytesTransmitted == upload.measures.bytesSent)
             #expect(upload.measures.uploadSeconds > 0)
             #expect(try project.storedHash("v1/a b.mp4") == Self.hash)
             #expect(try upload.sha256() == Self.hash)
