@@ -134,6 +134,8 @@ public final class TUSUpload: ObjectUpload {
     private func send(_ head: [UInt8]) throws {
         let total = Int64(head.count) + spool.bytes
         var offset: Int64? = 0
+        // Of this upload: to be told once more how far it got is no progress.
+        var furthest: Int64 = 0
         var failures = 0
         var restarts = 0
         var firstFailure = ContinuousClock.now
@@ -148,7 +150,7 @@ public final class TUSUpload: ObjectUpload {
             }
             switch answer {
             case .success(let reached):
-                if reached > offset ?? 0 { failures = 0 }
+                if reached > furthest { (furthest, failures) = (reached, 0) }
                 offset = reached
                 state.withLock { $0.sent = reached }
             case .failure(let failure):
@@ -166,6 +168,7 @@ public final class TUSUpload: ObjectUpload {
                             .storageUnavailable, "\(target.store) loses each upload before it is whole; try again")
                     }
                     state.withLock { $0.upload = nil }
+                    furthest = 0
                 }
                 offset = state.withLock { $0.upload } == nil ? 0 : nil
                 let elapsed = (.now - firstFailure) / .seconds(1)

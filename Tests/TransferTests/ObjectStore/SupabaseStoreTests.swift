@@ -199,6 +199,9 @@ import Testing
             "403 at a chunk", patch(.refuse(.supabase(403, error: "Unauthorized", message: "m"))), fails: .storageAuth),
         .init("413 at a chunk", patch(.refuse(text(413))), fails: .storageRejected),
         .init("503 without end", patch(.refuse(text(503)), times: StorageFault.always), fails: .storageUnavailable),
+        .init(
+            "503 without end after a chunk was taken", patch(.refuse(text(503)), skip: 1, times: StorageFault.always),
+            fails: .storageUnavailable),
         .init("resets without end", patch(.reset(atByte: 0), times: StorageFault.always), fails: .storageUnavailable),
         .init(
             "uploads forgotten without end", patch(.refuse(text(410)), times: StorageFault.always),
