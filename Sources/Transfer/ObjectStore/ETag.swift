@@ -34,7 +34,12 @@ struct ETag: Equatable {
     func contradicts(parts md5s: [[UInt8]]) -> Bool {
         let halves = bare.split(separator: "-")
         guard !isOpaque, halves.count == 2, ETag.isHexadecimal(String(halves[0]), count: 32) else { return false }
-        return bare != "\(Hexadecimal.string(ETag.md5(md5s.flatMap { $0 })))-\(md5s.count)"
+        return !proves(parts: md5s)
+    }
+
+    /// Whether it is the tag of a multipart object of these parts.
+    func proves(parts md5s: [[UInt8]]) -> Bool {
+        !isOpaque && bare == "\(Hexadecimal.string(ETag.md5(md5s.flatMap { $0 })))-\(md5s.count)"
     }
 
     /// Whether it has the shape of the tag of an object that came in one request.

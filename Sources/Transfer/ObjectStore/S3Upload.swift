@@ -31,8 +31,8 @@ public final class S3Upload: ObjectUpload {
         var uploadID: String?
         /// Uploads that a broken answer may have left open without our knowing their id.
         var mayHaveOthers = false
-        /// Whether there is an object by now.
-        var made = Made.nothing
+        /// The object that there may be by now.
+        var made: Made?
         /// Whether a thread is inside `write` or `finish`.
         var isBusy = false
         var stage = Stage.open
@@ -41,12 +41,11 @@ public final class S3Upload: ObjectUpload {
         var fetched: Int64 = 0
     }
     private enum Stage { case open, discarding, ended }
-    private enum Made {
-        case nothing
-        /// A request to make it got no clear answer. An object that lies there may also be from before.
-        case perhaps(isOurs: @Sendable (ETag) -> Bool)
-        /// What lies there is ours, unless another worker has replaced it since.
-        case surely(isReplaced: @Sendable (StoredObject) -> Bool)
+    private struct Made {
+        /// Whether the store has said so. If not, what lies there may be from before.
+        var isCertain = false
+        /// Whether what lies there is ours: another may have replaced it since.
+        let isOurs: @Sendable (StoredObject) -> Bool
     }
 
     init(
@@ -211,20 +210,22 @@ public final class S3Upload: ObjectUpload {
         try send(1, head)
         let parts = try sender.drain()
         let md5s = parts.map { $0.part.md5 }
+        let bytes = Int64(head.count) + state.withLock { $0.bodyBytes }
         let completed = try sender.measuring { () throws(TransferError) in
-            state.withLock { $0.made = .perhaps { !$0.contradicts(parts: md5s) } }
+            state.withLock { state in
+                state.made = Made { $0.bytes == bytes && ETag($0.etag ?? "").proves(parts: md5s) }
+            }
             return try client.completeUpload(key, uploadID, parts, isCancelled)
         }
-        let bytes = Int64(head.count) + state.withLock { $0.bodyBytes }
         guard case .failure(let failure) = completed.result else {
             return state.withLock { state in
-                state.made = .surely { object in
+                state.made = Made(isCertain: true) { object in
                     let etag = ETag(object.etag ?? "")
-                    return etag.contradicts(parts: md5s) || (etag.isOfOnePiece && object.bytes != bytes)
+                    return !etag.contradicts(parts: md5s) && !(etag.isOfOnePiece && object.bytes != bytes)
                 }
             }
         }
-        if !completed.wasUncertain { state.withLock { $0.made = .nothing } }
+        if !completed.wasUncertain { state.withLock { $0.made = nil } }
         // An answer that was lost on the way: the store may have made the object all the same.
         if completed.wasUncertain, failure.reason == "NoSuchUpload" || failure.isUncertain,
             let object = try client.head(key, isCancelled).get(client.exchange.store),
@@ -240,19 +241,19 @@ public final class S3Upload: ObjectUpload {
     private func put(_ bytes: [UInt8]) throws {
         let md5 = ETag.md5(bytes)
         let stored = try sender.measuring { () throws(TransferError) in
-            state.withLock { $0.made = .perhaps { $0.proves(md5: md5) } }
+            state.withLock { $0.made = Made { ETag($0.etag ?? "").proves(md5: md5) } }
             return try withBucket { () throws(TransferError) in
                 try client.put(key, bytes, isCancelled, onSent: sender.onSent)
             }
         }
         guard case .failure(let failure) = stored.result else {
             let count = Int64(bytes.count)
-            return state.withLock { $0.made = .surely { $0.bytes != count } }
+            return state.withLock { $0.made = Made(isCertain: true) { $0.bytes == count } }
         }
         if failure.reason == StorageFailure.wrongChecksum {
-            state.withLock { $0.made = .surely { _ in false } }
+            state.withLock { $0.made = Made(isCertain: true) { _ in true } }
         } else if !stored.wasUncertain {
-            state.withLock { $0.made = .nothing }
+            state.withLock { $0.made = nil }
         } else if let object = try client.head(key, isCancelled).get(client.exchange.store),
             object.bytes == Int64(bytes.count), ETag(object.etag ?? "").proves(md5: md5)
         {
@@ -301,27 +302,27 @@ public final class S3Upload: ObjectUpload {
         sender.waitUntilIdle(seconds: 5)
         let deadline = ContinuousClock.now + .seconds(20)
         let isLate: @Sendable () -> Bool = { ContinuousClock.now >= deadline }
-        if let uploadID = mine.uploadID, endUpload(uploadID, isLate) {
-            onEvent(.closed(key: key, id: uploadID))
+        var made = isShared ? nil : mine.made
+        if let uploadID = mine.uploadID {
+            // An upload that is open has made nothing, whatever lies there.
+            if made?.isCertain == false, let open = try? client.isOpen(key, uploadID, isLate),
+                case .success(true) = open.result
+            {
+                made = nil
+            }
+            if endUpload(uploadID, isLate) { onEvent(.closed(key: key, id: uploadID)) }
         }
         if !isShared { try? sweep(isLate) }
-        switch mine.made {
-        case .nothing: break
-        case _ where isShared: break
-        case .perhaps(let isOurs):
-            if let found = try? client.head(key, isLate), case .success(let object?) = found.result,
-                isOurs(ETag(object.etag ?? ""))
-            {
-                _ = try? client.delete(key, isLate)
-            }
-        case .surely(let isReplaced):
-            if let found = try? client.head(key, isLate), case .success(let object?) = found.result, isReplaced(object)
-            {
-                break
-            }
-            _ = try? client.delete(key, isLate)
-        }
+        if let made, isThere(made, isLate) { _ = try? client.delete(key, isLate) }
         state.withLock { $0.stage = .ended }
+    }
+
+    /// Whether our object lies there. Where it can't be seen, the store's word counts that it made it.
+    private func isThere(_ made: Made, _ isLate: @escaping @Sendable () -> Bool) -> Bool {
+        guard let found = try? client.head(key, isLate), case .success(let object) = found.result else {
+            return made.isCertain
+        }
+        return object.map(made.isOurs) ?? made.isCertain
     }
 
     /// Aborts until the store says that nothing is open: a part that was still arriving keeps an upload alive.

@@ -46,13 +46,20 @@ public final class TUSUpload: ObjectUpload {
         var isCancelled = false
         var isBusy = false
         var isOver = false
-        /// Whether all bytes may have arrived, so that there may be an object.
-        var mayBeStored = false
+        /// Set once all bytes may have arrived, so that there may be an object.
+        var made: Made?
         var upload: String?
         var sent: Int64 = 0
         var transmitted: Int64 = 0
         var seconds = 0.0
         var hash: String?
+    }
+
+    private struct Made {
+        /// Its size.
+        let bytes: Int64
+        /// Whether the server has said so. If not, what lies there may be from before.
+        var isCertain = false
     }
 
     init(location: String, isShared: Bool, target: Target, policy: RetryPolicy, folder: String) throws {
@@ -145,7 +152,12 @@ public final class TUSUpload: ObjectUpload {
             if case .success(total) = answer {
                 // The server answers a last chunk once the object is there. Where that answer was lost, the object may
                 // still be on its way, or have failed for good.
-                if try !wasAsked || isStored(total) { return state.withLock { $0.sent = total } }
+                if try !wasAsked || isStored(total) {
+                    return state.withLock { state in
+                        state.sent = total
+                        state.made?.isCertain = !wasAsked
+                    }
+                }
                 answer = .failure(StorageFailure(unfinished: ()))
             }
             switch answer {
@@ -183,7 +195,7 @@ public final class TUSUpload: ObjectUpload {
 
     /// Whether the object is there and whole; asked only if all of it may have arrived.
     private func isStored(_ total: Int64) throws -> Bool {
-        guard state.withLock({ $0.mayBeStored }) else { return false }
+        guard state.withLock({ $0.made }) != nil else { return false }
         return try target.storedBytes(isCancelled) == total
     }
 
@@ -208,7 +220,7 @@ public final class TUSUpload: ObjectUpload {
             throw TransferError(.storageUnavailable, "\(target.store) has more bytes than were sent; try again")
         }
         let chunk = try bytes(head, at: offset, count: Int(min(Int64(TUSUpload.chunkBytes), total - offset)))
-        if offset + Int64(chunk.count) == total { state.withLock { $0.mayBeStored = true } }
+        if offset + Int64(chunk.count) == total { state.withLock { $0.made = Made(bytes: total) } }
         return try target.client.append(upload, chunk, at: offset, isCancelled) { [self] count in
             state.withLock { $0.transmitted += Int64(count) }
         }
@@ -253,7 +265,14 @@ public final class TUSUpload: ObjectUpload {
         spool.end()
         let deadline = ContinuousClock.now + .seconds(20)
         let isLate: @Sendable () -> Bool = { ContinuousClock.now >= deadline }
+        var made = isShared ? nil : mine.made
         if let upload = mine.upload {
+            // An upload that lacks bytes has made nothing, whatever lies there.
+            if let uncertain = made, !uncertain.isCertain,
+                case .success(let reached)? = try? target.client.offset(upload, isLate), reached < uncertain.bytes
+            {
+                made = nil
+            }
             for attempt in 1...4 {
                 guard let answer = try? target.client.terminate(upload, isLate), case .failure(let failure) = answer,
                     failure.isTransient || TUSUpload.isOutOfStep(failure)
@@ -261,6 +280,6 @@ public final class TUSUpload: ObjectUpload {
                 StoreExchange.sleep(0.25 * Double(attempt), isLate)
             }
         }
-        if mine.mayBeStored, !isShared { try? target.delete(isLate) }
+        if let made, made.isCertain || (try? target.storedBytes(isLate)) == made.bytes { try? target.delete(isLate) }
     }
 }

@@ -184,6 +184,39 @@ import Testing
         await proxy.stop()
     }
 
+    @Test(
+        "what lay there before stays where nothing came to replace it",
+        arguments: [
+            Case("503 without end at completing", .complete(.refuse(.s3(503)), times: always)),
+            Case("completing not answered", .complete(.reset(atByte: 0), times: always)),
+        ], [false, true])
+    func replacing(trial: Case, withTheSame isSame: Bool) async throws {
+        let weed = try #require(SeaweedFS.running)
+        let direct = try S3Store(weed.settings(), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
+        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
+        let store = try S3Store(
+            weed.settings(endpoint: proxy.url), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
+        let key = "replacing/\(UUID()).mp4"
+        proxy.setFaults(trial.faults)
+        try await onThread {
+            try direct.prepare(isCancelled: never)
+            let before = try direct.upload(key: key) { _ in }
+            if isSame { try before.write(Self.body, headLength: Self.head.count) }
+            try before.finish(head: isSame ? Self.head : [1, 2, 3])
+            let object = try direct.head(key: key, isCancelled: never)
+
+            let upload = try store.upload(key: key) { _ in }
+            try upload.write(Self.body, headLength: Self.head.count)
+            let error = try #require(throws: TransferError.self) { try upload.finish(head: Self.head) }
+            #expect(error.code == .storageUnavailable)
+            #expect(object != nil)
+            #expect(try direct.head(key: key, isCancelled: never) == object)
+            #expect(try direct.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 0)
+            try direct.delete(key: key, isCancelled: never)
+        }
+        await proxy.stop()
+    }
+
     @Test("parts leave while the body is written, and the head's part begins last")
     func order() async throws {
         let weed = try #require(SeaweedFS.running)

@@ -251,6 +251,30 @@ import Testing
         await project.stop()
     }
 
+    @Test("what lay there before stays where the last chunk never arrived", arguments: [false, true])
+    func replacing(withTheSame isSame: Bool) async throws {
+        let project = try await SupabaseProject.start()
+        let proxy = try await StorageProxy.start(upstream: project.url)
+        let store = try project.tus(project.keys.service, url: proxy.url)
+        let direct = try project.tus(project.keys.service)
+        proxy.setFaults([Self.patch(.refuse(Self.text(503)), skip: 2, times: StorageFault.always)])
+        try await onThread {
+            try direct.prepare(isCancelled: never)
+            let before = try direct.upload(key: "a.mp4") { _ in }
+            if isSame { try write(before) }
+            try before.finish(head: isSame ? Self.head : [1, 2, 3])
+            let upload = try store.upload(key: "a.mp4") { _ in }
+            try write(upload)
+            let error = try #require(throws: TransferError.self) { try upload.finish(head: Self.head) }
+            #expect(error.code == .storageUnavailable)
+            #expect(
+                try direct.head(key: "a.mp4", isCancelled: never)?.bytes
+                    == (isSame ? Int64(Self.head.count + Self.body.count) : 3))
+        }
+        await proxy.stop()
+        await project.stop()
+    }
+
     @Test("cancelling a TUS upload wakes it within a second and ends it on the server")
     func cancel() async throws {
         let project = try await SupabaseProject.start()
