@@ -29,11 +29,14 @@ struct HTTPAddress: Equatable {
         hasCredentials = part(CURLUPART_USER) != nil || part(CURLUPART_PASSWORD) != nil
     }
 
-    /// How the address may appear in messages: without credentials, query and fragment.
-    var safe: String { "\(scheme)://\(host)\(port.map { ":\($0)" } ?? "")\(path)" }
+    /// Scheme, host and port: how the address may appear in messages. A path may be as secret as a query: that of
+    /// personal OneDrive's downloads is.
+    var origin: String { "\(scheme)://\(host)\(port.map { ":\($0)" } ?? "")" }
 
-    /// How any address may appear in messages.
-    static func safe(_ url: String) -> String { HTTPAddress(url)?.safe ?? "an address that isn't http or https" }
+    /// How an address that was given as an input is called: without credentials, query and fragment.
+    static func name(_ url: String) -> String {
+        HTTPAddress(url).map { $0.origin + $0.path } ?? "an address that isn't http or https"
+    }
 
     /// Where a `Location` header leads, seen from `base`. An absolute one is kept byte for byte: download addresses
     /// are signed as they are written. `nil` where it isn't an address.

@@ -8,7 +8,7 @@ final class HTTPTransfer {
     let receiver: any HTTPReceiver
 
     private let request: HTTPRequest
-    private let safeURL: String
+    private let server: String
     private let allowsPrivateHosts: Bool
     private let stallSeconds: Double
     private var headerList: UnsafeMutablePointer<curl_slist>?
@@ -41,7 +41,7 @@ final class HTTPTransfer {
         self.easy = easy
         self.request = request
         self.receiver = receiver
-        safeURL = address.safe
+        server = address.origin
         allowsPrivateHosts = options.allowsPrivateHosts
         stallSeconds = options.stallSeconds
         configure(options)
@@ -73,7 +73,7 @@ final class HTTPTransfer {
 
     var stallError: TransferError {
         TransferError(
-            .sourceUnavailable, "\(request.method) \(safeURL): no byte moved for \(stallSeconds) s; try again")
+            .sourceUnavailable, "\(request.method) \(server): no byte moved for \(stallSeconds) s; try again")
     }
 
     func resume() {
@@ -92,7 +92,7 @@ final class HTTPTransfer {
             return .failure(
                 TransferError(
                     .sourceForbidden,
-                    "\(safeURL) is at a private, loopback or link-local address; use a public one, or set "
+                    "\(server) is at a private, loopback or link-local address; use a public one, or set "
                         + "REELWAY_ALLOW_PRIVATE_HOSTS=true"))
         }
         let reason =
@@ -103,7 +103,7 @@ final class HTTPTransfer {
                     + "machine's ca-certificates"
             default: "\(String(cString: curl_easy_strerror(result))); check the address and try again"
             }
-        return .failure(TransferError(.sourceUnavailable, "\(request.method) \(safeURL): \(reason)"))
+        return .failure(TransferError(.sourceUnavailable, "\(request.method) \(server): \(reason)"))
     }
 
     // MARK: Settings
@@ -192,7 +192,7 @@ final class HTTPTransfer {
         for (name, value) in request.headers {
             guard !name.isEmpty, !(name + value).utf8.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7f }) else {
                 throw TransferError(
-                    .internal, "a header of a request to \(safeURL) holds a control character; report this")
+                    .internal, "a header of a request to \(server) holds a control character; report this")
             }
             lines.append(value.isEmpty ? "\(name);" : "\(name): \(value)")
         }

@@ -16,12 +16,12 @@ final class ResponseCollector: HTTPReceiver {
     private let state = Mutex(State())
     private let completed = DispatchSemaphore(value: 0)
     private let limit: Int
-    private let safeURL: String
+    private let server: String
     private let onSent: (@Sendable (Int) -> Void)?
 
     init(_ request: HTTPRequest) {
         limit = request.maximumResponseBytes
-        safeURL = HTTPAddress.safe(request.url)
+        server = HTTPAddress(request.url)?.origin ?? "the server"
         onSent = request.onSent
     }
 
@@ -59,7 +59,7 @@ final class ResponseCollector: HTTPReceiver {
                 ? .failure(
                     TransferError(
                         .sourceUnavailable,
-                        "\(safeURL) answered with more than \(limit) bytes; check that the address is the right service"
+                        "\(server) answered with more than \(limit) bytes; check that the address is the right service"
                     ))
                 : result.map { HTTPResponse(head: state.head, body: state.body) }
             state.outcome = outcome

@@ -90,10 +90,9 @@ struct TUSClient: Sendable {
     /// gateway may know itself by an inner name.
     static func address(of location: String, createdAt endpoint: String) -> String? {
         guard let resolved = HTTPAddress.redirect(from: endpoint, to: location), let target = HTTPAddress(resolved),
-            let origin = HTTPAddress(endpoint)
+            let chosen = HTTPAddress(endpoint)
         else { return nil }
-        let port = origin.port.map { ":\($0)" } ?? ""
         let query = resolved.firstIndex(of: "?").map { String(resolved[$0...]) } ?? ""
-        return "\(origin.scheme)://\(origin.host)\(port)\(target.path)\(query)"
+        return "\(chosen.origin)\(target.path)\(query)"
     }
 }

@@ -43,8 +43,7 @@ public final class OneDrive: Sendable {
 
         /// Application permissions are asked for as a whole, of the service they are for.
         var applicationScope: String {
-            guard let graph = HTTPAddress(graphURL) else { return "https://graph.microsoft.com/.default" }
-            return "\(graph.scheme)://\(graph.host)\(graph.port.map { ":\($0)" } ?? "")/.default"
+            "\(HTTPAddress(graphURL)?.origin ?? "https://graph.microsoft.com")/.default"
         }
     }
 

@@ -40,7 +40,7 @@ public final class RangedSource: Sendable {
         /// A file with nothing known of it. Its name is the address without query.
         public init(url: String) {
             self.url = url
-            name = HTTPAddress.safe(url)
+            name = HTTPAddress.name(url)
         }
     }
 

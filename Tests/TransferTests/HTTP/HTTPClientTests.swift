@@ -59,7 +59,7 @@ struct HTTPClientTests {
                 try client.send(HTTPRequest("GET", "http://\(host):\(server.port)/secret?token=abc"))
             }
             #expect(error?.code == .sourceForbidden, "\(host)")
-            #expect(error?.message.contains("token") == false)
+            #expect(error?.message.contains("token") == false && error?.message.contains("secret") == false)
         }
         #expect(server.connections == 0)
     }
@@ -67,7 +67,7 @@ struct HTTPClientTests {
     @Test func `a host without an address is an error that names it`() throws {
         let client = HTTPClient(HTTPClient.Options())
         let error = try #require(throws: TransferError.self) {
-            try client.send(HTTPRequest("GET", "https://no-such-host.invalid/x?tempauth=secret"))
+            try client.send(HTTPRequest("GET", "https://no-such-host.invalid/secret?tempauth=secret"))
         }
         #expect(error.code == .sourceUnavailable)
         #expect(error.message.contains("no-such-host.invalid") && !error.message.contains("secret"), "\(error)")
@@ -152,10 +152,10 @@ struct HTTPClientTests {
         }
         let client = HTTPClient(.local)
         let error = #expect(throws: TransferError.self) {
-            try client.send(HTTPRequest("GET", "\(server.url)/path?secret=1"))
+            try client.send(HTTPRequest("GET", "\(server.url)/secret/path?secret=1"))
         }
         #expect(error?.code == .sourceUnavailable)
-        #expect(error?.message.contains("/path") == true)
+        #expect(error?.message.contains(server.url) == true)
         #expect(error?.message.contains("secret") == false)
     }
 
