@@ -90,7 +90,8 @@ public final class S3Upload: ObjectUpload {
                     try put(head + rest)
                 }
                 try verify(bytes: Int64(head.count) + bodyBytes)
-                try sweep()
+                // The object is whole: an upload that can't be ended now is left to `reapUploads`.
+                sweep(isCancelled)
                 state.withLock { state in
                     state.stage = .ended
                     state.confirmed = Int64(head.count) + bodyBytes
@@ -312,7 +313,7 @@ public final class S3Upload: ObjectUpload {
             }
             if endUpload(uploadID, isLate) { onEvent(.closed(key: key, id: uploadID)) }
         }
-        if !isShared { try? sweep(isLate) }
+        if !isShared { sweep(isLate) }
         if let made, isThere(made, isLate) { _ = try? client.delete(key, isLate) }
         state.withLock { $0.stage = .ended }
     }
@@ -338,10 +339,9 @@ public final class S3Upload: ObjectUpload {
     }
 
     /// Ends uploads of this key whose id got lost with the answer that told it.
-    private func sweep(_ isLate: @escaping @Sendable () -> Bool = { false }) throws {
+    private func sweep(_ isLate: @escaping @Sendable () -> Bool) {
         let (mayHaveOthers, own) = state.withLock { ($0.mayHaveOthers, $0.uploadID) }
-        guard mayHaveOthers else { return }
-        let open = try client.openUploads(prefix: key, isLate).get(client.exchange.store)
+        guard mayHaveOthers, let open = try? client.openUploads(prefix: key, isLate).result.get() else { return }
         for upload in open where upload.key == key && upload.id != own { _ = endUpload(upload.id, isLate) }
     }
 }

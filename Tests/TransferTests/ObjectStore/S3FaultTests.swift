@@ -217,6 +217,30 @@ import Testing
         await proxy.stop()
     }
 
+    @Test("an object that is whole stays so where the store doesn't list the uploads that may be left")
+    func unlistedLeftovers() async throws {
+        let weed = try #require(SeaweedFS.running)
+        let direct = try S3Store(weed.settings(), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
+        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
+        let store = try S3Store(
+            weed.settings(endpoint: proxy.url), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
+        let key = "unlisted/\(UUID()).mp4"
+        try await onThread { try direct.prepare(isCancelled: never) }
+        proxy.setFaults([
+            .create(.cutAfterwards),
+            StorageFault(.refuse(.s3(403)), method: "GET", query: ["uploads": nil], times: Self.always),
+        ])
+        try await onThread {
+            let upload = try store.upload(key: key) { _ in }
+            try upload.write(Self.body, headLength: Self.head.count)
+            try upload.finish(head: Self.head)
+            #expect(try direct.sha256(key: key) == SignatureV4.sha256(Self.head + Self.body))
+            #expect(try direct.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 1)
+            try direct.delete(key: key, isCancelled: never)
+        }
+        await proxy.stop()
+    }
+
     @Test("parts leave while the body is written, and the head's part begins last")
     func order() async throws {
         let weed = try #require(SeaweedFS.running)
