@@ -22,22 +22,23 @@ public struct SupabaseSettings: Sendable {
     }
 
     /// The S3 protocol's settings with session-token credentials: the project as access key, the anonymous key as
-    /// secret, the service role's JWT as token. `nil` where the keys don't give any: then only TUS is left.
+    /// secret, the service role's JWT as token. `nil` where the keys don't give any: then only TUS is left. `nil` for
+    /// another's endpoint too: the token may do anything in the project.
     ///
     /// - Parameters:
-    ///   - endpoint: instead of the project's own.
+    ///   - endpoint: one of the project's; by default the one at its address.
     ///   - region: the project's; by default Supabase takes any.
-    ///   - tenant: a self-hosted project's `TENANT_ID`; a hosted one's is the first label of its host.
-    public func s3(endpoint: String? = nil, region: String? = nil, tenant: String? = nil) -> S3Settings? {
+    public func s3(endpoint: String? = nil, region: String? = nil) -> S3Settings? {
+        let endpoint = endpoint ?? "\(base)/s3"
         guard let anonymousKey, !anonymousKey.isEmpty, SupabaseSettings.isJWT(serviceKey),
-            let address = HTTPAddress(url)
+            let address = HTTPAddress(url), ["\(base)/s3", "\(uploadBase)/s3"].contains(endpoint)
         else { return nil }
         let labels = address.host.split(separator: ".")
         let isHosted = labels.count == 3 && address.host.hasSuffix(".supabase.co")
         // `stub` is what a self-hosted project is called unless its operator says otherwise.
-        let project = tenant ?? (isHosted ? String(labels[0]) : "stub")
+        let project = isHosted ? String(labels[0]) : "stub"
         var settings = S3Settings(
-            endpoint: endpoint ?? "\(base)/s3", region: region ?? "us-east-1", accessKey: project,
+            endpoint: endpoint, region: region ?? "us-east-1", accessKey: project,
             secretKey: anonymousKey, sessionToken: serviceKey, bucket: bucket)
         settings.publicURL = publicBase
         settings.scheme = "supabase"

@@ -46,8 +46,8 @@ struct StorageSettings: Sendable {
         let supabaseURL = reader.address("SUPABASE_URL")
         let serviceKey = reader.secret("SUPABASE_SERVICE_ROLE_KEY")
         let anonKey = reader.secret("SUPABASE_ANON_KEY")
-        let endpoint = reader.address(
-            "S3_ENDPOINT", default: supabaseURL.map { "\($0)/storage/v1/s3" })
+        let ownEndpoint = supabaseURL.map { "\($0)/storage/v1/s3" }
+        let endpoint = reader.address("S3_ENDPOINT", default: ownEndpoint)
         let region = reader.text("S3_REGION", default: "us-east-1")
         let accessKey = reader.text("S3_ACCESS_KEY_ID")
         let secretKey = reader.secret("S3_SECRET_ACCESS_KEY")
@@ -94,6 +94,10 @@ struct StorageSettings: Sendable {
         case .auto:
             if directory != nil { break }
             if let s3 { choice = .s3(s3) } else if let supabase { choice = .tus(supabase) }
+            // Whoever names a store doesn't mean another one, nor a folder.
+            if s3 == nil, endpoint != ownEndpoint, accessKey == nil, secretKey == nil {
+                reader.fault("S3_ACCESS_KEY_ID", "is needed beside S3_ENDPOINT, with S3_SECRET_ACCESS_KEY")
+            }
         }
         let ofSupabase = supabaseURL.map { "\($0)/storage/v1/object/public/\(bucket)" }
         let defaultURL: String? =

@@ -125,6 +125,22 @@ struct SettingsTests {
         #expect(!access.isSupabase)
     }
 
+    @Test("Another store's keys that were forgotten are asked for: it is never sent Supabase's")
+    func forgottenKeys() throws {
+        var environment = [
+            "SUPABASE_URL": "https://abcd.supabase.co", "SUPABASE_ANON_KEY": "anon",
+            "SUPABASE_SERVICE_ROLE_KEY": "eyJhbGciOi.service.key", "S3_ENDPOINT": "https://store.example",
+        ]
+        let error = #expect(throws: SettingsError.self) { try Settings(environment) }
+        #expect(error?.faults.map(\.variable) == ["S3_ACCESS_KEY_ID"])
+        environment["STORAGE_PROTOCOL"] = "tus"
+        #expect(try Settings(environment).storage.s3 == nil)
+        environment["STORAGE_PROTOCOL"] = nil
+        environment["S3_ENDPOINT"] = "https://abcd.storage.supabase.co/storage/v1/s3"
+        #expect(try Settings(environment).storage.s3?.sessionToken != nil)
+        #expect(throws: SettingsError.self) { try Settings(["S3_ENDPOINT": "https://store.example"]) }
+    }
+
     @Test("Own S3 keys win over Supabase's, and a folder over both")
     func precedence() throws {
         var environment = [

@@ -24,10 +24,11 @@ import Testing
         #expect(s3?.publicURL == "https://abcdefghij.supabase.co/storage/v1/object/public/videos")
         #expect(settings.uploadBase == "https://abcdefghij.storage.supabase.co/storage/v1")
         #expect(settings.credentials.map(\.name) == ["apikey", "Authorization"])
+        #expect(settings.s3(endpoint: "https://abcdefghij.storage.supabase.co/storage/v1/s3")?.sessionToken == jwt)
+        #expect(settings.s3(endpoint: "https://store.example/storage/v1/s3") == nil)
 
         settings.url = "https://videos.example.com"
         #expect(settings.s3()?.accessKey == "stub")
-        #expect(settings.s3(tenant: "ours")?.accessKey == "ours")
         #expect(settings.uploadBase == "https://videos.example.com/storage/v1")
 
         settings.serviceKey = "sb_secret_abc"
