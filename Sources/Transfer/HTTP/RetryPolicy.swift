@@ -15,11 +15,12 @@ public struct RetryPolicy: Sendable {
     public init() {}
 
     /// For a caller that takes longer silence for a hang: the last failure, or the wait that a service asks for, is told
-    /// before that many seconds are over, so that the caller can wait elsewhere.
+    /// before that many seconds are over, so that the caller can wait elsewhere. Holds where the client gives a silent
+    /// connection up after a third of them.
     public init(patienceSeconds: Double) {
         baseSeconds = min(baseSeconds, patienceSeconds / 20)
         maximumDelay = min(maximumDelay, patienceSeconds / 4)
-        totalSeconds = min(totalSeconds, patienceSeconds * 0.6)
+        totalSeconds = min(totalSeconds, patienceSeconds / 3)
     }
 
     /// How a request failed.

@@ -22,7 +22,9 @@ struct RemoteEnds: Sendable {
         var options = HTTPClient.Options()
         // SharePoint asks for this form (learn.microsoft.com, "How to avoid getting throttled").
         options.userAgent = "NONISV|Reelway|Reelway/\(Reelway.version)"
-        options.stallSeconds = settings.worker.stallSeconds
+        // What stalls is taken up again before the caller loses patience.
+        options.stallSeconds = patienceSeconds.map { $0 / 3 } ?? settings.worker.stallSeconds
+        options.connectTimeout = min(options.connectTimeout, options.stallSeconds)
         options.allowsPrivateHosts = settings.transfer.allowsPrivateHosts
         options.connectionsPerHost = max(6, settings.transfer.downloadConnections * 2)
         sources = HTTPClient(options)

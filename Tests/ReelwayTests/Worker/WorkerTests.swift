@@ -138,6 +138,47 @@ struct WorkerTests {
     }
 
     @Test(arguments: [true, false])
+    func `A source or a store that stalls once is gone on with in the same attempt`(isSource: Bool) async throws {
+        try await Shop.with(["REELWAY_STALL_SECONDS": "6", "REELWAY_MAX_ATTEMPTS": "1"]) { shop in
+            let proxy = try await StorageProxy.start(upstream: try #require(shop.environment["S3_ENDPOINT"]))
+            if isSource {
+                shop.drive.script(Fault(.stall(at: 0, seconds: 60)))
+            } else {
+                proxy.setFaults([.part(2, .stall(atByte: 1 << 20, seconds: 60)), .complete(.delay(seconds: 60))])
+            }
+            let worker = try shop.worker(["S3_ENDPOINT": proxy.url])
+            try await shop.ready(try await shop.insert(Clips.large), within: 90)
+            worker.signal(SIGTERM)
+            _ = try await worker.end(within: 20)
+            await proxy.stop()
+        }
+    }
+
+    @Test func `A line on which a part takes longer than silence may last is no hang`() async throws {
+        try await Shop.with { shop in
+            let proxy = try await StorageProxy.start(upstream: try #require(shop.environment["S3_ENDPOINT"]))
+            // Two parts at a time share it, so that none is confirmed for 13 s.
+            proxy.setBandwidth(up: .init(total: 8e5))
+            let settings = try Settings(
+                shop.environment.merging(["S3_ENDPOINT": proxy.url]) { $1 }, needsDatabase: true, keepsVideos: true)
+            // What the proxy has taken and not yet passed on may keep a connection quiet for longer than the job.
+            var worker = settings.worker
+            worker.stallSeconds = 2
+            let store = JobStore(shop.test.database)
+            let pipeline = try Self.pipeline(settings, store)
+            let id = try await shop.insert(Clips.large)
+            let job = try #require(try await store.claim(owner: "this", lease: 60))
+            await JobRun(
+                job: job, watch: JobWatch(), store: store, pipeline: pipeline, settings: worker, metrics: Metrics(),
+                logger: settings.log.logger("test")
+            ).run()
+            let row = try #require(try await shop.test.row(id))
+            #expect(row["social_ready_status"] == "ready", "\(row["social_ready_error"] ?? "")")
+            await proxy.stop()
+        }
+    }
+
+    @Test(arguments: [true, false])
     func `A video rests for as long as its source or its store asks for`(isSource: Bool) async throws {
         try await Shop.with { shop in
             try await (isSource ? Stage.claimed : .opened).hold(shop) { held in
