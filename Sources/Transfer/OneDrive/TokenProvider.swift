@@ -8,7 +8,7 @@ actor TokenProvider {
     private let store: any RefreshTokenStore
     private let retry: RetryPolicy
     private var current: (token: String, end: ContinuousClock.Instant)?
-    private var pending: Task<Result<RefreshedTokens, TransferError>, Never>?
+    private var pending: Task<Result<String, TransferError>, Never>?
 
     /// Refreshed this long before the end, so that no request is under way when it comes.
     private static let margin = Duration.seconds(120)
@@ -20,7 +20,8 @@ actor TokenProvider {
         self.retry = retry
     }
 
-    /// A good token. `refused` is one that Graph didn't take: it is not given again.
+    /// A good token. `refused` is one that Graph didn't take: it is not given again. A cancelled task throws `cancelled`
+    /// at once, while the refresh goes on: its result has replaced what was kept before.
     func token(refused: String? = nil) async throws(TransferError) -> String {
         if case .accessToken(let token) = settings.credential {
             guard token != refused else {
@@ -30,19 +31,25 @@ actor TokenProvider {
             return token
         }
         if let current, current.token != refused, ContinuousClock.now < current.end { return current.token }
-        let task = pending ?? Task { await refreshed() }
+        let task = pending ?? Task { await renewed() }
         pending = task
-        let result = await task.value
-        if pending == task { pending = nil }
-        let tokens = try result.get()
-        let lifetime = max(Duration.seconds(tokens.lifetime) - TokenProvider.margin, .seconds(tokens.lifetime / 2))
-        current = (tokens.accessToken, .now + lifetime)
-        return tokens.accessToken
+        let (results, result) = AsyncStream<Result<String, TransferError>>.makeStream()
+        Task {
+            result.yield(await task.value)
+            result.finish()
+        }
+        // Ends without a result where this task is cancelled.
+        for await result in results { return try result.get() }
+        throw HTTPTransfer.cancelled
     }
 
-    private nonisolated func refreshed() async -> Result<RefreshedTokens, TransferError> {
+    private func renewed() async -> Result<String, TransferError> {
+        defer { pending = nil }
         do throws(TransferError) {
-            return .success(try await refresh())
+            let tokens = try await refresh()
+            let lifetime = max(Duration.seconds(tokens.lifetime) - TokenProvider.margin, .seconds(tokens.lifetime / 2))
+            current = (tokens.accessToken, .now + lifetime)
+            return .success(tokens.accessToken)
         } catch {
             return .failure(error)
         }

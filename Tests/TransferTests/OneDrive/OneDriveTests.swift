@@ -49,6 +49,23 @@ struct OneDriveTests {
         await drive.stop()
     }
 
+    @Test func `whoever is cancelled while the sign-in is renewed leaves at once, and it is kept`() async throws {
+        var options = SandboxOptions()
+        options.revokesUsedRefreshTokens = true
+        let drive = try await Drive.start(size: 10, options: options, stallSeconds: 30)
+        drive.sandbox.setFaults([Fault(.delay(seconds: 3), on: .token)])
+        let waiter = Task { try await drive.oneDrive.signIn() }
+        try await Task.sleep(for: .seconds(0.5))
+        let start = ContinuousClock.now
+        waiter.cancel()
+        let error = await #expect(throws: TransferError.self) { try await waiter.value }
+        #expect(error?.code == .cancelled)
+        #expect(.now - start < .seconds(1))
+        _ = try await drive.item
+        #expect(drive.sandbox.requests.count { $0.path.hasSuffix("/token") } == 1)
+        await drive.stop()
+    }
+
     @Test func `a token near its end is replaced before it is used`() async throws {
         var options = SandboxOptions()
         options.tokenLifetime = .seconds(8)
