@@ -97,7 +97,8 @@ actor TokenProvider {
             }
             return .done(
                 RefreshedTokens(
-                    accessToken: answer.access_token, lifetime: max(0, answer.expires_in ?? 3599),
+                    // None lasts longer than a day, whatever is said.
+                    accessToken: answer.access_token, lifetime: min(max(0, answer.expires_in ?? 3599), 86_400),
                     refreshToken: answer.refresh_token))
         }
     }

@@ -111,14 +111,14 @@ enum RangeAnswer: Equatable {
         return tag.hasPrefix("W/") ? String(tag.dropFirst(2)) : tag
     }
 
-    /// `bytes 0-499/1234`; `nil` for what is malformed or doesn't tell the total.
+    /// `bytes 0-499/1234`; `nil` for what is malformed, doesn't tell the total, or tells one that no file has.
     static func contentRange(_ value: String?) -> (first: Int64, last: Int64, total: Int64)? {
         guard let value, value.lowercased().hasPrefix("bytes ") else { return nil }
         let parts = value.dropFirst(6).split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2 else { return nil }
         let ends = parts[0].split(separator: "-", omittingEmptySubsequences: false)
         guard ends.count == 2, let first = number(ends[0]), let last = number(ends[1]), let total = number(parts[1]),
-            first <= last, last < total
+            first <= last, last < total, total <= 1 << 53
         else { return nil }
         return (first, last, total)
     }

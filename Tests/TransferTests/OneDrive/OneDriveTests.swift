@@ -66,6 +66,23 @@ struct OneDriveTests {
         await drive.stop()
     }
 
+    @Test(arguments: ["1e30", "-5", "0"])
+    func `a token is used whatever its life is said to be`(seconds: String) async throws {
+        let drive = try await Drive.start(size: 10)
+        let token = drive.sandbox.accessToken()
+        let login = try ScriptedServer { connection in
+            while connection.request() != nil {
+                connection.answer(200, [], Array(#"{"access_token":"\#(token)","expires_in":\#(seconds)}"#.utf8))
+            }
+        }
+        var settings = OneDrive.Settings(.refreshToken("r"))
+        settings.loginURL = login.url
+        settings.graphURL = drive.sandbox.graphURL
+        let oneDrive = OneDrive(settings, client: drive.client, retry: Drive.retry)
+        #expect(try await oneDrive.item(drive.sandbox.itemID(for: drive.file)).size == 10)
+        await drive.stop()
+    }
+
     @Test func `a token near its end is replaced before it is used`() async throws {
         var options = SandboxOptions()
         options.tokenLifetime = .seconds(8)
