@@ -29,16 +29,17 @@ extension JobStore {
                 returning value
                 """, name, owner, lease)
             if let row = answer.rows.first {
+                let old: String? = row["value"]
                 let value: String
                 do {
-                    value = try await replace(row["value"])
+                    value = try await replace(old)
                 } catch {
                     // A program that is told to stop still gives the turn away; if it can't, the lease ends by itself.
                     await Task { try? await endTurn(name, owner) }.value
                     throw error
                 }
                 // The old value may be spent already, so the new one is stored even if someone cancels now.
-                try await Task { try await store(name, value, owner) }.value
+                try await Task { try await store(name, value, insteadOf: old, owner) }.value
                 return value
             }
             guard ContinuousClock.now < deadline else {
@@ -48,12 +49,15 @@ extension JobStore {
         }
     }
 
-    private func store(_ name: String, _ value: String, _ owner: String) async throws {
+    /// Also where the turn has passed to another meanwhile, who keeps it: unless that one was faster, the value it was
+    /// given is spent, and this one is all there is.
+    private func store(_ name: String, _ value: String, insteadOf old: String?, _ owner: String) async throws {
         try await database.query(
             """
-            update reelway_secrets set value = $3, updated_at = now(), lease_owner = null, lease_until = null
-            where name = $1 and lease_owner = $2
-            """, name, owner, value)
+            update reelway_secrets set value = $3, updated_at = now(), lease_owner = nullif(lease_owner, $2),
+                lease_until = case when lease_owner = $2 then null else lease_until end
+            where name = $1 and (lease_owner = $2 or value is not distinct from $4)
+            """, name, owner, value, old)
     }
 
     private func endTurn(_ name: String, _ owner: String) async throws {

@@ -21,8 +21,7 @@ struct StoredRefreshToken: RefreshTokenStore {
     ) async throws(TransferError) -> RefreshedTokens {
         let refreshed = Mutex<RefreshedTokens?>(nil)
         do {
-            // A worker that dies in its turn keeps the others waiting for so long; a refresh takes a second.
-            _ = try await store.replaceSecret(name, lease: 15) { kept in
+            _ = try await store.replaceSecret(name) { kept in
                 let tokens = try await refresh(kept)
                 refreshed.withLock { $0 = tokens }
                 return tokens.refreshToken ?? kept ?? given ?? ""

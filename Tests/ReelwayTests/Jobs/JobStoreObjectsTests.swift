@@ -103,6 +103,39 @@ struct JobStoreObjectsTests {
             #expect(try await store.replaceSecret("token", patience: 10) { "\($0 ?? "") two" } == "one two")
         }
     }
+
+    @Test func `a secret that was replaced after its turn is kept, unless another was faster`() async throws {
+        try await TestDatabase.withStore { test, store in
+            struct Refused: Error {}
+            // The next one, whose turn it is meanwhile, is refused with the spent value and leaves.
+            _ = try await store.replaceSecret("token", lease: 0.1) { _ in
+                try await Task.sleep(for: .seconds(0.3))
+                await #expect(throws: Refused.self) {
+                    try await store.replaceSecret("token") { _ in throw Refused() }
+                }
+                return "one"
+            }
+            #expect(try await Self.secret(test) == "one")
+            // Or is still at it: its turn stays its own.
+            _ = try await store.replaceSecret("token", lease: 0.1) { _ in
+                try await Task.sleep(for: .seconds(0.3))
+                try await test.database.query(
+                    "update reelway_secrets set lease_owner = 'next', lease_until = now() + interval '1 minute'")
+                return "two"
+            }
+            #expect(try await Self.secret(test) == "two")
+            let owner = try await test.database.query("select lease_owner from reelway_secrets").rows.first
+            #expect(owner?["lease_owner"] == "next")
+            try await test.database.query("update reelway_secrets set lease_until = now()")
+            _ = try await store.replaceSecret("token", lease: 0.1) { _ in
+                try await Task.sleep(for: .seconds(0.3))
+                _ = try await store.replaceSecret("token") { _ in "faster" }
+                return "late"
+            }
+            #expect(try await Self.secret(test) == "faster")
+        }
+    }
+
     /// What is stored under the name `token`.
     private static func secret(_ test: TestDatabase) async throws -> String? {
         try await test.database.query("select value from reelway_secrets where name = 'token'").rows.first?["value"]
