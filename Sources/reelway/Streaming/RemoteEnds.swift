@@ -83,7 +83,7 @@ struct RemoteEnds: Sendable {
     /// The store of an OUTPUT such as `s3://BUCKET/KEY`, whatever the service itself uses.
     func store(scheme: String, bucket: String) throws -> any ObjectStore {
         let storage = settings.storage
-        if let access = storage.s3, scheme == "s3" || access.sessionToken != nil {
+        if let access = storage.s3, scheme == "s3" || access.isSupabase {
             return try s3(access, bucket: bucket, publicURL: bucket == storage.bucket ? storage.publicURL : nil)
         }
         if scheme == "supabase", let access = storage.supabase {
@@ -105,7 +105,7 @@ struct RemoteEnds: Sendable {
         s3.partBytes = settings.transfer.uploadPartBytes
         s3.connections = settings.transfer.uploadConnections
         s3.publicURL = publicURL
-        if access.sessionToken != nil { s3.scheme = "supabase" }
+        if access.isSupabase { s3.scheme = "supabase" }
         let supabase = access.isSupabase ? settings.storage.supabase : nil
         return try S3Store(
             s3, supabase: supabase.map { project($0, bucket: bucket) }, client: stores, policy: retry)
