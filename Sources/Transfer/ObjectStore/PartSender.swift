@@ -138,8 +138,11 @@ final class PartSender: Sendable {
             if state.isCancelled { throw StoreExchange.cancelled }
             let now = ContinuousClock.now
             let due = state.pending.values.filter { !$0.isSending && $0.due <= now }
-            for pending in due {
-                state.pending[pending.part.number]?.isSending = true
+            for var pending in due {
+                pending.isSending = true
+                // Time in which its owner had nothing to send is none in which the store failed.
+                if let first = pending.firstFailure { pending.firstFailure = first + (now - pending.due) }
+                state.pending[pending.part.number] = pending
                 state.begin()
             }
             return due

@@ -326,6 +326,28 @@ import Testing
         await proxy.stop()
     }
 
+    @Test("time in which a slow encoder sends nothing is not held against the store")
+    func slowEncoder() async throws {
+        let weed = try #require(SeaweedFS.running)
+        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
+        var policy = SeaweedFS.hasty
+        policy.totalSeconds = 1
+        let store = try S3Store(weed.settings(endpoint: proxy.url), client: SeaweedFS.client(), policy: policy)
+        let key = "encoder/\(UUID()).mp4"
+        try await onThread { try store.prepare(isCancelled: never) }
+        proxy.setFaults([.part(2, .refuse(.s3(503)), times: 2)])
+        try await onThread {
+            let upload = try store.upload(key: key) { _ in }
+            try upload.write(Noise.bytes(5 << 20), headLength: PartLayout.smallestPart)
+            Thread.sleep(forTimeInterval: 2)
+            try upload.write(Noise.bytes(5 << 20), headLength: PartLayout.smallestPart)
+            try upload.finish(head: Noise.bytes(5 << 20))
+            #expect(try store.head(key: key, isCancelled: never)?.bytes == 15 << 20)
+            try store.delete(key: key, isCancelled: never)
+        }
+        await proxy.stop()
+    }
+
     @Test("a bucket that is missing at the first request is made", arguments: [1000, 6 << 20])
     func missingBucket(bodyBytes: Int) async throws {
         let weed = try #require(SeaweedFS.running)
