@@ -181,14 +181,14 @@ struct DownloadState {
     }
 
     private mutating func wake(at time: Double, now: Double, _ actions: inout [Action]) {
-        guard timerAt.map({ time < $0 || $0 <= now }) ?? true else { return }
+        guard time < timerAt ?? .infinity else { return }
         timerAt = time
         actions.append(.wake(after: max(0, time - now)))
     }
 
-    /// The timer ran out.
+    /// The timer ran out, perhaps before its time: its clock may go on while the machine sleeps and ours stands still.
     mutating func timer(now: Double, _ actions: inout [Action]) {
-        if let timerAt, timerAt <= now { self.timerAt = nil }
+        timerAt = nil
         pump(now: now, &actions)
     }
 
