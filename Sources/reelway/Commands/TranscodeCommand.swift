@@ -34,7 +34,7 @@ struct TranscodeCommand: ParsableCommand {
             var endpoints = Endpoints(isCancelled: interruption.isRequested)
             defer { endpoints.close() }
             // The output first: an existing one is refused before any work.
-            let sink = try endpoints.output(output, overwrite: overwrite)
+            let sink = try endpoints.output(output, profile: options.profile, overwrite: overwrite)
             let source = try endpoints.input(input)
             finished = try Transcode(
                 from: source, to: sink, options: options, progress: display.show,

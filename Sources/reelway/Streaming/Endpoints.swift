@@ -40,8 +40,8 @@ struct Endpoints {
         return RemoteSource(download)
     }
 
-    /// A path, `s3://BUCKET/KEY` or `supabase://BUCKET/KEY`.
-    mutating func output(_ name: String, overwrite: Bool) throws -> any ByteSink {
+    /// A path, `s3://BUCKET/KEY` or `supabase://BUCKET/KEY`, for a video of a profile.
+    mutating func output(_ name: String, profile: Profile, overwrite: Bool) throws -> any ByteSink {
         guard let scheme = ["s3", "supabase"].first(where: { name.lowercased().hasPrefix("\($0)://") }) else {
             return try FileSink(path: name, overwrite: overwrite)
         }
@@ -51,7 +51,7 @@ struct Endpoints {
         guard !bucket.isEmpty, !key.isEmpty else {
             throw Failure(.usage, "give \(scheme)://BUCKET/KEY")
         }
-        let store = try remoteEnds().store(scheme: scheme, bucket: bucket)
+        let store = try remoteEnds().store(scheme: scheme, bucket: bucket, profile: profile)
         try store.prepare(isCancelled: isCancelled)
         if !overwrite, try store.head(key: key, isCancelled: isCancelled) != nil {
             throw Failure(.outputExists, "\(name) exists; choose another key or give --overwrite")

@@ -80,14 +80,17 @@ struct RemoteEnds: Sendable {
         }
     }
 
-    /// The store of an OUTPUT such as `s3://BUCKET/KEY`, whatever the service itself uses.
-    func store(scheme: String, bucket: String) throws -> any ObjectStore {
+    /// The store of an OUTPUT such as `s3://BUCKET/KEY`, whatever the service itself uses. `profile` is that of what goes
+    /// there.
+    func store(scheme: String, bucket: String, profile: Profile) throws -> any ObjectStore {
         let storage = settings.storage
         if let access = storage.s3, scheme == "s3" || access.isSupabase {
-            return try s3(access, bucket: bucket, publicURL: bucket == storage.bucket ? storage.publicURL : nil)
+            return try s3(
+                access, bucket: bucket, publicURL: bucket == storage.bucket ? storage.publicURL : nil, profile)
         }
         if scheme == "supabase", let access = storage.supabase {
-            return try tus(access, bucket: bucket, publicURL: bucket == storage.bucket ? storage.publicURL : nil)
+            return try tus(
+                access, bucket: bucket, publicURL: bucket == storage.bucket ? storage.publicURL : nil, profile)
         }
         throw Failure(
             .usage,
@@ -97,7 +100,7 @@ struct RemoteEnds: Sendable {
     }
 
     private func s3(
-        _ access: StorageSettings.S3Access, bucket: String, publicURL: String?
+        _ access: StorageSettings.S3Access, bucket: String, publicURL: String?, _ profile: Profile = .reels
     ) throws -> any ObjectStore {
         var s3 = S3Settings(
             endpoint: access.endpoint, region: access.region, accessKey: access.accessKey,
@@ -108,20 +111,23 @@ struct RemoteEnds: Sendable {
         if access.isSupabase { s3.scheme = "supabase" }
         let supabase = access.isSupabase ? settings.storage.supabase : nil
         return try S3Store(
-            s3, supabase: supabase.map { project($0, bucket: bucket) }, client: stores, policy: retry)
+            s3, supabase: supabase.map { project($0, bucket: bucket, profile) }, client: stores, policy: retry)
     }
 
     private func tus(
-        _ access: StorageSettings.SupabaseAccess, bucket: String, publicURL: String?
+        _ access: StorageSettings.SupabaseAccess, bucket: String, publicURL: String?, _ profile: Profile = .reels
     ) throws -> any ObjectStore {
-        var supabase = project(access, bucket: bucket)
+        var supabase = project(access, bucket: bucket, profile)
         supabase.publicURL = publicURL
         return try SupabaseStore(supabase, client: stores, policy: retry)
     }
 
-    private func project(_ access: StorageSettings.SupabaseAccess, bucket: String) -> SupabaseSettings {
+    private func project(
+        _ access: StorageSettings.SupabaseAccess, bucket: String, _ profile: Profile
+    ) -> SupabaseSettings {
         var supabase = SupabaseSettings(url: access.url, serviceKey: access.serviceKey.revealed, bucket: bucket)
-        supabase.fileSizeLimit = Profile.reels.maximumBytes
+        // A bucket that is made for a story takes reels too.
+        supabase.fileSizeLimit = profile.maximumBytes == nil ? nil : Profile.reels.maximumBytes
         return supabase
     }
 }

@@ -1,3 +1,6 @@
+import Foundation
+import Media
+import StorageFaults
 import Testing
 import Transfer
 
@@ -12,7 +15,7 @@ struct RemoteEndsTests {
             ends.sources.shutdown()
             ends.stores.shutdown()
         }
-        return try ends.store(scheme: scheme, bucket: "videos")
+        return try ends.store(scheme: scheme, bucket: "videos", profile: .reels)
     }
 
     @Test("Only where Supabase has no S3 keys is what goes there spooled to the disk")
@@ -23,5 +26,33 @@ struct RemoteEndsTests {
         let elsewhere = keys.merging(["S3_ENDPOINT": "https://store.example"]) { $1 }
         #expect(try store("supabase", elsewhere) is SupabaseStore)
         #expect(try store("s3", elsewhere) is S3Store)
+    }
+
+    @Test(
+        "A bucket that is made takes videos of any profile without a limit, and else as large as a reel may be",
+        .enabled(if: Shop.isThere), arguments: [(Profile.any, nil), (.story, 300_000_000), (.reels, 300_000_000)])
+    func bucketLimit(profile: Profile, limit: Int?) async throws {
+        let given = ProcessInfo.processInfo.environment
+        var options = SupabaseStandIn.Options()
+        options.fileSizeLimit = 1_000_000_000
+        let project = try await SupabaseStandIn.start(
+            store: given["REELWAY_TEST_S3_ENDPOINT"] ?? "", accessKey: given["REELWAY_TEST_S3_ACCESS_KEY"] ?? "",
+            secretKey: given["REELWAY_TEST_S3_SECRET_KEY"] ?? "", tus: "http://127.0.0.1:1/", options: options)
+        let bucket = "limit-\(UUID().uuidString.prefix(8).lowercased())"
+        let environment = ["SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": project.keys.secret]
+        let ends = RemoteEnds(try Settings(environment))
+        let store = try ends.store(scheme: "supabase", bucket: bucket, profile: profile)
+        let answer = try await JobThread.run(named: "prepare") {
+            try store.prepare(isCancelled: { false })
+            return try ends.stores.send(
+                HTTPRequest(
+                    "GET", "\(project.url)/storage/v1/bucket/\(bucket)", headers: [("apikey", project.keys.secret)]))
+        }
+        let made = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
+        #expect(made?["public"] as? Bool == true)
+        #expect(made?["file_size_limit"] as? Int == limit)
+        ends.sources.shutdown()
+        ends.stores.shutdown()
+        await project.stop()
     }
 }
