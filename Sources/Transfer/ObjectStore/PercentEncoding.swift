@@ -1,10 +1,10 @@
 /// RFC 3986's encoding, in the one form that signatures agree on: everything but letters, digits and `-._~` as `%XX`.
-enum PercentEncoding {
+public enum PercentEncoding {
     /// One segment of a path, or a name or value of a query.
     static func segment(_ text: String) -> String { encode(text, slashes: false) }
 
     /// A path: the slashes between its segments stay.
-    static func path(_ text: String) -> String { encode(text, slashes: true) }
+    public static func path(_ text: String) -> String { encode(text, slashes: true) }
 
     /// A query out of names and values.
     static func query(_ items: [(String, String)]) -> String {

@@ -69,7 +69,7 @@ struct DirectoryStore: ObjectStore {
 
     func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws {}
 
-    func publicURL(key: String) -> String { "\(base)/\(key)" }
+    func publicURL(key: String) -> String { "\(base)/\(PercentEncoding.path(key))" }
 
     func probe(isCancelled: @escaping @Sendable () -> Bool) throws -> StoreProbe {
         let key = "reelway-probe/\(UUID().uuidString.lowercased()).mp4"

@@ -11,6 +11,7 @@ extension HTTPTests {
             let folder = try TestFolder()
             try folder.write("media/video 1/0123456789ab.mp4", Self.content)
             try folder.write("media/video 1/empty.mp4", Data())
+            try folder.write("media/50% #1/whole.mp4", Self.content)
             try folder.write("media/video 1/.half.mp4", Data("half".utf8))
             try folder.write("media/video 1/notes.txt", Data("no".utf8))
             try folder.write("secret.mp4", Data("secret".utf8))
@@ -41,6 +42,8 @@ extension HTTPTests {
                 let tag = try #require(answer.headers["etag"])
                 #expect(try await service.request("GET", Self.path, headers: ["if-none-match": tag]).status == 304)
                 #expect(try await service.request("GET", "/media/video%201/empty.mp4").body.isEmpty)
+                let odd = DirectoryStore(folder: "", publicURL: "/media").publicURL(key: "50% #1/whole.mp4")
+                #expect(try await service.request("GET", odd).body == Self.content)
             }
         }
 

@@ -1,0 +1,20 @@
+import Testing
+import Transfer
+
+@testable import reelway
+
+@Suite("DirectoryStore")
+struct DirectoryStoreTests {
+    @Test(
+        "The address of an object leads to it, whatever its video's id is",
+        arguments: [("a b", "a%20b"), ("50%", "50%25"), ("x#1?", "x%231%3F"), ("ü", "%C3%BC"), ("plain-1", "plain-1")])
+    func address(id: String, segment: String) throws {
+        let folder = try TestFolder()
+        let store = DirectoryStore(folder: folder.path, publicURL: "http://127.0.0.1:8080/media")
+        let upload = try store.upload(key: "\(id)/0123456789ab.mp4", onEvent: { _ in })
+        try upload.finish(head: [1, 2, 3])
+        #expect(try store.head(key: "\(id)/0123456789ab.mp4", isCancelled: { false })?.bytes == 3)
+        let url = store.publicURL(key: "\(id)/0123456789ab.mp4")
+        #expect(url == "http://127.0.0.1:8080/media/\(segment)/0123456789ab.mp4")
+    }
+}
