@@ -1,6 +1,7 @@
 /// A failure of a transfer: a code to switch on, and one sentence that says what happened and what to do.
 ///
-/// `description` is safe to print, log and store: it holds no query of an address, no token and no key.
+/// `description` is safe to print, log and store: it holds no token and no key, and of an address that a service gave,
+/// which may hold one, only scheme and host.
 public struct TransferError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The codes of CONTRACT section 2 that a transfer can end with.
     public enum Code: String, Sendable, Codable, CaseIterable {

@@ -8,7 +8,8 @@ internal import Synchronization
 
 /// One object on its way into an S3 store: parts leave while the body grows, the head leaves last.
 ///
-/// Memory stays within four parts: the one that is collected or waits for its turn, those on their way, and the head.
+/// Memory stays within two parts more than `connections`: the one that is collected or waits for its turn, those on
+/// their way, and the head.
 /// Nothing touches the disk. An upload that is let go of without `finish` or `abort` stops sending; what the store
 /// holds open then is left to `ObjectStore.reapUploads`, which its `opened` event makes possible.
 public final class S3Upload: ObjectUpload {
@@ -273,7 +274,7 @@ public final class S3Upload: ObjectUpload {
         return try request()
     }
 
-    /// The proof of success: the store has as many bytes as were written. Anything else is taken away.
+    /// The proof of success: the store has as many bytes as were written.
     private func verify(bytes: Int64) throws {
         let found = try sender.measuring { () throws(TransferError) in try client.head(key, isCancelled) }
         let object = try found.get(client.exchange.store)
@@ -281,7 +282,7 @@ public final class S3Upload: ObjectUpload {
         let has = object.map { "\($0.bytes) bytes" } ?? "nothing"
         throw TransferError(
             .storageUnavailable,
-            "\(client.exchange.store) has \(has) of \(location) where \(bytes) bytes were written; it was deleted, try again"
+            "\(client.exchange.store) has \(has) of \(location) where \(bytes) bytes were written; try again"
         )
     }
 

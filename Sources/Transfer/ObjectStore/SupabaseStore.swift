@@ -40,7 +40,8 @@ public final class SupabaseStore: ObjectStore {
                 endpoint: "\(settings.uploadBase)/upload/resumable",
                 headers: settings.credentials + [("x-upsert", "true")], client: client.exchange.client),
             store: description,
-            // Supabase writes `max-age=` in front of what it is given as cache control.
+            // Supabase writes `max-age=` in front of what it is given as cache control, and takes no more than seconds: by
+            // TUS an object can't be called public and immutable.
             metadata: [
                 ("bucketName", settings.bucket), ("objectName", key), ("contentType", "video/mp4"),
                 ("cacheControl", "31536000"),
@@ -77,13 +78,13 @@ public final class SupabaseStore: ObjectStore {
         try client.delete(key, isCancelled).get(description)
     }
 
-    /// Nothing: TUS can't list uploads, and Supabase ends them itself after a day.
+    /// Nothing: TUS can't list uploads, and Supabase ends them itself, after an hour or a day.
     @discardableResult
     public func reapUploads(
         prefix: String, olderThan age: Double, isCancelled: @escaping @Sendable () -> Bool
     ) throws -> Int { 0 }
 
-    /// TUS uploads end by themselves: an hour after they began, by Supabase's default.
+    /// Nothing: see `reapUploads`.
     public func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws {}
 
     /// The public address of an object.
