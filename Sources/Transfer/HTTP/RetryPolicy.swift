@@ -72,31 +72,12 @@ public struct RetryPolicy: Sendable {
         [408, 425, 429, 500, 502, 503, 504, 509].contains(status)
     }
 
-    /// Seconds to wait by a `Retry-After` header: a number of seconds, or a date as in RFC 9110 (only the form that
-    /// may be sent). `now` is in seconds since 1970. `nil` for anything else.
+    /// Seconds to wait by a `Retry-After` header: a number of seconds, or a date. `now` is in seconds since 1970. `nil`
+    /// for anything else.
     public static func retryAfter(_ value: String?, now: Int64) -> Double? {
         guard let value else { return nil }
         let trimmed = value.drop { $0 == " " }
         if let seconds = Double(trimmed), seconds.isFinite { return max(0, seconds) }
-        return date(trimmed).map { Double(max(0, $0 - now)) }
-    }
-
-    /// `Sun, 06 Nov 1994 08:49:37 GMT` in seconds since 1970.
-    private static func date(_ text: Substring) -> Int64? {
-        let parts = text.split(whereSeparator: { " :,".contains($0) })
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        guard parts.count == 8, parts[7] == "GMT", let monthIndex = months.firstIndex(of: String(parts[2])) else {
-            return nil
-        }
-        let numbers = [parts[1], parts[3], parts[4], parts[5], parts[6]].compactMap { Int64($0) }
-        guard numbers.count == 5, (1...31).contains(numbers[0]), (1601...9999).contains(numbers[1]),
-            (0...23).contains(numbers[2]), (0...59).contains(numbers[3]), (0...60).contains(numbers[4])
-        else { return nil }
-        // Days since 1970 with the year beginning in March, so that the leap day comes last.
-        let month = Int64(monthIndex) + 1
-        let year = month > 2 ? numbers[1] : numbers[1] - 1
-        let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + numbers[0] - 1
-        let days = year * 365 + year / 4 - year / 100 + year / 400 + dayOfYear - 719_468
-        return days * 86_400 + numbers[2] * 3600 + numbers[3] * 60 + numbers[4]
+        return HTTPDate.seconds(trimmed).map { Double(max(0, $0 - now)) }
     }
 }

@@ -206,8 +206,8 @@ struct Diagnosis: Sendable {
             let deadline = ContinuousClock.now + .seconds(10)
             return try client.send(Transfer.HTTPRequest("GET", url), isCancelled: { ContinuousClock.now > deadline })
         }
-        guard let header = answer?.head["date"], let theirs = Self.date(header) else { return nil }
-        let offset = theirs.timeIntervalSinceNow
+        guard let header = answer?.head["date"], let theirs = HTTPDate.seconds(header) else { return nil }
+        let offset = Date(timeIntervalSince1970: Double(theirs)).timeIntervalSinceNow
         // S3 refuses signatures that are off by a quarter of an hour; half of that is a warning in time.
         if abs(offset) > 450 {
             return Finding(
@@ -217,15 +217,6 @@ struct Diagnosis: Sendable {
                     mend: "set this machine's clock; run an NTP client"))
         }
         return Finding(subject: subject, verdict: .good("within \(Int(abs(offset).rounded(.up))) s of this machine's"))
-    }
-
-    /// The form HTTP writes (RFC 9110, section 5.6.7).
-    static func date(_ header: String) -> Date? {
-        let formatter = DateFormatter()
-        formatter.locale = Locale(identifier: "en_US_POSIX")
-        formatter.timeZone = TimeZone(identifier: "GMT")
-        formatter.dateFormat = "EEE, dd MMM yyyy HH:mm:ss zzz"
-        return formatter.date(from: header)
     }
 }
 

@@ -67,10 +67,4 @@ struct DoctorCommandTests {
             #expect(wrong.output.contains(line), "\(line)")
         }
     }
-
-    @Test func `the date of a header is read, and nothing else`() {
-        #expect(Diagnosis.date("Tue, 24 Nov 2026 13:50:46 GMT") == Date(timeIntervalSince1970: 1_795_528_246))
-        #expect(Diagnosis.date("2026-11-24T13:50:46Z") == nil)
-        #expect(Diagnosis.date("") == nil)
-    }
 }
