@@ -138,16 +138,20 @@ public final class S3Store: ObjectStore {
         _ = try objects.publish(bucket: settings.bucket, isCancelled)
     }
 
-    /// Letters, digits, dots, hyphens and underscores: a bucket's name stands unencoded in addresses and policies.
-    static func check(bucket: String) throws {
+    /// Why a bucket can't have this name; `nil` where it can. It stands unencoded in addresses and policies.
+    public static func fault(inBucket bucket: String) -> String? {
         let isPlain = bucket.utf8.allSatisfy { byte in
             (byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "z"))
                 || (byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z"))
                 || (byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")) || ".-_".utf8.contains(byte)
         }
-        guard isPlain, (1...100).contains(bucket.utf8.count), bucket != ".", bucket != ".." else {
-            throw TransferError(
-                .storageRejected, "STORAGE_BUCKET is no name of a bucket; use letters, digits, dots and hyphens")
+        let isGood = isPlain && (1...100).contains(bucket.utf8.count) && bucket != "." && bucket != ".."
+        return isGood ? nil : "give up to 100 letters, digits, dots, hyphens and underscores"
+    }
+
+    static func check(bucket: String) throws {
+        if let fault = fault(inBucket: bucket) {
+            throw TransferError(.storageRejected, "STORAGE_BUCKET is no name of a bucket: \(fault)")
         }
     }
 }

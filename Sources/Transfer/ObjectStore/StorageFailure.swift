@@ -75,29 +75,27 @@ struct StorageFailure: Error, Equatable {
 
     /// From an answer that isn't one of such a store: a gateway's or portal's page.
     init(strange response: HTTPResponse) {
-        status = response.head.status
-        reason = ""
-        code = .storageUnavailable
-        message =
-            "answers \(response.head.status) with something that is no store's answer; check the endpoint, or try again"
-        (isTransient, isUncertain) = (true, true)
+        let status = response.head.status
+        self.init(
+            untrue: "answers \(status) with something that is no store's answer; check the endpoint, or try again",
+            status: status)
     }
 
     /// From a checksum that isn't the sent bytes'.
     init(wrongChecksum what: String) {
-        status = 200
-        reason = StorageFailure.wrongChecksum
-        code = .storageUnavailable
-        message = "confirms other bytes than were sent for \(what); try again"
-        (isTransient, isUncertain) = (true, true)
+        self.init(
+            untrue: "confirms other bytes than were sent for \(what); try again", reason: StorageFailure.wrongChecksum)
     }
 
     /// From an upload that has all its bytes while there is no object of them.
     init(unfinished: Void) {
-        status = 200
-        reason = StorageFailure.unfinished
-        code = .storageUnavailable
-        message = "took all bytes and made no object of them; try again"
+        self.init(
+            untrue: "took all bytes and made no object of them; try again", reason: StorageFailure.unfinished)
+    }
+
+    /// From an answer that can't be true.
+    private init(untrue message: String, status: Int = 200, reason: String = "") {
+        (code, self.message, self.status, self.reason) = (.storageUnavailable, message, status, reason)
         (isTransient, isUncertain) = (true, true)
     }
 

@@ -107,11 +107,6 @@ struct StorageSettings: Sendable {
             case .s3(let access): (access.isSupabase ? ofSupabase : nil) ?? "\(access.endpoint)/\(bucket)"
             }
         publicURL = reader.address("STORAGE_PUBLIC_URL", default: defaultURL)
-        let isPlain = bucket.utf8.allSatisfy {
-            (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 46 || $0 == 95
-        }
-        if !isPlain || !(3...63).contains(bucket.utf8.count) {
-            reader.fault("STORAGE_BUCKET", "give 3 to 63 small letters, digits, - or .")
-        }
+        if let fault = S3Store.fault(inBucket: bucket) { reader.fault("STORAGE_BUCKET", fault) }
     }
 }

@@ -141,6 +141,12 @@ struct SettingsTests {
         #expect(throws: SettingsError.self) { try Settings(["S3_ENDPOINT": "https://store.example"]) }
     }
 
+    @Test("A bucket may be called what a store may call it", arguments: ["videos", "My_Videos.2", "a b", "..", "a/b"])
+    func bucket(name: String) throws {
+        let faults = #expect(throws: SettingsError.self) { try Settings(["STORAGE_BUCKET": name, "PORT": "x"]) }?.faults
+        #expect(faults?.map(\.variable).contains("STORAGE_BUCKET") == !["videos", "My_Videos.2"].contains(name))
+    }
+
     @Test("Own S3 keys win over Supabase's, and a folder over both")
     func precedence() throws {
         var environment = [
