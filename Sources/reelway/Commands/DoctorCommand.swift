@@ -13,7 +13,7 @@ struct DoctorCommand: AsyncParsableCommand {
         } catch let error as SettingsError {
             Self.list(error.entries)
             for fault in error.faults { print("FAULT  \(fault.variable): \(fault.mend)") }
-            throw Failure(.usage, "\(error.faults.count) settings are wrong: see above")
+            throw Failure(.usage, "the settings are wrong: see above")
         }
         Self.list(settings.entries)
         print("")

@@ -73,6 +73,7 @@ struct ServeCommand: AsyncParsableCommand {
     private func serve(_ settings: Settings, _ database: Database, _ logger: Logger) async throws {
         let metrics = Metrics()
         let store = JobStore(database, policy: settings.worker.attemptPolicy)
+        if role != .http, let doubt = settings.doubt { logger.warning("\(doubt)") }
         let remote = role == .http ? nil : RemoteEnds(settings, patienceSeconds: settings.worker.stallSeconds)
         let objects = try remote?.store()
         let worker: Worker? =

@@ -41,24 +41,27 @@ struct Settings: Sendable {
         storage = StorageSettings(&reader)
         oneDrive = OneDriveSettings(&reader)
         server = ServerSettings(&reader)
-        if keepsVideos, case .directory = storage.choice, storage.publicURL == nil {
-            if server.port == 0 {
-                reader.fault(
-                    "PORT",
-                    "give the port's number, or set STORAGE_PUBLIC_URL: videos in STORAGE_DIR are fetched from there")
-            }
-            if ["0.0.0.0", "::"].contains(server.host) {
-                reader.fault(
-                    "STORAGE_PUBLIC_URL",
-                    "set it to the address /media is reached at, such as https://host/media: videos in STORAGE_DIR are"
-                        + " fetched from there, and \(server.host) is no address to call")
-            }
+        if keepsVideos, case .directory = storage.choice, storage.publicURL == nil, server.port == 0 {
+            reader.fault(
+                "PORT",
+                "give the port's number, or set STORAGE_PUBLIC_URL: videos in STORAGE_DIR are fetched from there")
         }
         worker = WorkerSettings(&reader)
         transfer = TransferSettings(&reader)
         log = LogSettings(&reader)
         entries = reader.entries
         if !reader.faults.isEmpty { throw SettingsError(faults: reader.faults, entries: reader.entries) }
+    }
+}
+
+extension Settings {
+    /// What works on this machine, but hardly as it was meant; `nil` where nothing does.
+    var doubt: String? {
+        guard case .directory = storage.choice, storage.publicURL == nil, ["0.0.0.0", "::"].contains(server.host) else {
+            return nil
+        }
+        return "videos get addresses of \(server.host), which nobody else can call; set STORAGE_PUBLIC_URL to the "
+            + "address /media is reached at, such as https://host/media"
     }
 }
 
