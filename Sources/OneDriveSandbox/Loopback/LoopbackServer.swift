@@ -41,6 +41,8 @@ public final class LoopbackServer: Sendable {
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // Linux would take dozens of megabytes from a client at once, which no slow line does.
+            .serverChannelOption(.socketOption(.so_rcvbuf), value: 256 << 10)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .bind(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
