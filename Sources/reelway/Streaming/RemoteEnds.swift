@@ -31,6 +31,8 @@ struct RemoteEnds: Sendable {
         options.userAgent = "reelway/\(Reelway.version)"
         options.allowsPrivateHosts = true
         options.connectionsPerHost = max(6, settings.transfer.uploadConnections * 2 + 2)
+        // A store that puts an object together is silent for longer than one that sends it.
+        options.stallSeconds = patienceSeconds.map { $0 / 2 } ?? settings.worker.stallSeconds
         stores = HTTPClient(options)
     }
 

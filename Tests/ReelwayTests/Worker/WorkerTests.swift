@@ -155,7 +155,7 @@ struct WorkerTests {
     }
 
     @Test func `A line on which a part takes longer than silence may last is no hang`() async throws {
-        try await Shop.with { shop in
+        try await Shop.with(["REELWAY_STALL_SECONDS": "60"]) { shop in
             let proxy = try await StorageProxy.start(upstream: try #require(shop.environment["S3_ENDPOINT"]))
             // Two parts at a time share it, so that none is confirmed for 13 s.
             proxy.setBandwidth(up: .init(total: 8e5))
@@ -163,7 +163,7 @@ struct WorkerTests {
                 shop.environment.merging(["S3_ENDPOINT": proxy.url]) { $1 }, needsDatabase: true, keepsVideos: true)
             // What the proxy has taken and not yet passed on may keep a connection quiet for longer than the job.
             var worker = settings.worker
-            worker.stallSeconds = 2
+            worker.stallSeconds = 4
             let store = JobStore(shop.test.database)
             let pipeline = try Self.pipeline(settings, store)
             let id = try await shop.insert(Clips.large)
