@@ -4,7 +4,7 @@ internal import CFFmpeg
 ///
 /// AAC decodes to 1,024 samples of warm-up before the first real one, which an edit list usually hides. Here the
 /// first 1,024 samples of the sound are left out instead, so that sample n of the file is sample n of the source:
-/// in sync to the sample without an edit list (facts/platform.md, section 7).
+/// in sync to the sample without an edit list, which Instagram's specification forbids.
 final class AudioEncoder {
     private var context: UnsafeMutablePointer<AVCodecContext>?
     private let timeBase: Rational

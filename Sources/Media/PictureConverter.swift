@@ -136,7 +136,7 @@ final class PictureConverter {
     private func makeScaler(
         _ key: Key, _ source: AVPixelFormat, _ destination: AVPixelFormat, isRGB: Bool
     ) throws -> OpaquePointer {
-        // Accurate rounding keeps dark greys grey (facts/platform.md, section 7).
+        // Without accurate rounding libswscale gives dark greys a tint.
         let flags = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT
         guard
             let scaler = sws_getContext(
