@@ -191,54 +191,44 @@ import Testing
             Case("completing not answered", .complete(.reset(atByte: 0), times: always)),
         ], [false, true])
     func replacing(trial: Case, withTheSame isSame: Bool) async throws {
-        let weed = try #require(SeaweedFS.running)
-        let direct = try S3Store(weed.settings(), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
-        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
-        let store = try S3Store(
-            weed.settings(endpoint: proxy.url), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
-        let key = "replacing/\(UUID()).mp4"
-        proxy.setFaults(trial.faults)
-        try await onThread {
-            try direct.prepare(isCancelled: never)
-            let before = try direct.upload(key: key) { _ in }
-            if isSame { try before.write(Self.body, headLength: Self.head.count) }
-            try before.finish(head: isSame ? Self.head : [1, 2, 3])
-            let object = try direct.head(key: key, isCancelled: never)
+        try await StorageProxy.beforeSeaweedFS { proxy, store, direct in
+            let key = "replacing/\(UUID()).mp4"
+            proxy.setFaults(trial.faults)
+            try await onThread {
+                let before = try direct.upload(key: key) { _ in }
+                if isSame { try before.write(Self.body, headLength: Self.head.count) }
+                try before.finish(head: isSame ? Self.head : [1, 2, 3])
+                let object = try direct.head(key: key, isCancelled: never)
 
-            let upload = try store.upload(key: key) { _ in }
-            try upload.write(Self.body, headLength: Self.head.count)
-            let error = try #require(throws: TransferError.self) { try upload.finish(head: Self.head) }
-            #expect(error.code == .storageUnavailable)
-            #expect(object != nil)
-            #expect(try direct.head(key: key, isCancelled: never) == object)
-            #expect(try direct.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 0)
-            try direct.delete(key: key, isCancelled: never)
+                let upload = try store.upload(key: key) { _ in }
+                try upload.write(Self.body, headLength: Self.head.count)
+                let error = try #require(throws: TransferError.self) { try upload.finish(head: Self.head) }
+                #expect(error.code == .storageUnavailable)
+                #expect(object != nil)
+                #expect(try direct.head(key: key, isCancelled: never) == object)
+                #expect(try direct.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 0)
+                try direct.delete(key: key, isCancelled: never)
+            }
         }
-        await proxy.stop()
     }
 
     @Test("an object that is whole stays so where the store doesn't list the uploads that may be left")
     func unlistedLeftovers() async throws {
-        let weed = try #require(SeaweedFS.running)
-        let direct = try S3Store(weed.settings(), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
-        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
-        let store = try S3Store(
-            weed.settings(endpoint: proxy.url), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
-        let key = "unlisted/\(UUID()).mp4"
-        try await onThread { try direct.prepare(isCancelled: never) }
-        proxy.setFaults([
-            .create(.cutAfterwards),
-            StorageFault(.refuse(.s3(403)), method: "GET", query: ["uploads": nil], times: Self.always),
-        ])
-        try await onThread {
-            let upload = try store.upload(key: key) { _ in }
-            try upload.write(Self.body, headLength: Self.head.count)
-            try upload.finish(head: Self.head)
-            #expect(try direct.sha256(key: key) == SignatureV4.sha256(Self.head + Self.body))
-            #expect(try direct.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 1)
-            try direct.delete(key: key, isCancelled: never)
+        try await StorageProxy.beforeSeaweedFS { proxy, store, direct in
+            let key = "unlisted/\(UUID()).mp4"
+            proxy.setFaults([
+                .create(.cutAfterwards),
+                StorageFault(.refuse(.s3(403)), method: "GET", query: ["uploads": nil], times: Self.always),
+            ])
+            try await onThread {
+                let upload = try store.upload(key: key) { _ in }
+                try upload.write(Self.body, headLength: Self.head.count)
+                try upload.finish(head: Self.head)
+                #expect(try direct.sha256(key: key) == SignatureV4.sha256(Self.head + Self.body))
+                #expect(try direct.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 1)
+                try direct.delete(key: key, isCancelled: never)
+            }
         }
-        await proxy.stop()
     }
 
     @Test("a bucket that is missing at the first request is made", arguments: [1000, 6 << 20])

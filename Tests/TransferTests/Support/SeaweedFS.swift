@@ -1,4 +1,6 @@
 import Foundation
+import StorageFaults
+import Testing
 
 @testable import Transfer
 
@@ -43,6 +45,28 @@ struct SeaweedFS: Sendable {
         policy.attempts = 4
         policy.baseSeconds = 0.05
         return policy
+    }
+}
+
+extension StorageProxy {
+    /// Runs a test on SeaweedFS behind a proxy, which is stopped whatever comes, and beside it. The bucket is there.
+    static func beforeSeaweedFS(
+        policy: RetryPolicy = SeaweedFS.hasty,
+        _ body: (_ proxy: StorageProxy, _ store: S3Store, _ direct: S3Store) async throws -> Void
+    ) async throws {
+        let weed = try #require(SeaweedFS.running)
+        let direct = try S3Store(weed.settings(), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
+        try await onThread { try direct.prepare(isCancelled: never) }
+        let proxy = try await StorageProxy.start(upstream: weed.endpoint)
+        let store = try S3Store(weed.settings(endpoint: proxy.url), client: SeaweedFS.client(), policy: policy)
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await body(proxy, store, direct))
+        } catch {
+            result = .failure(error)
+        }
+        await proxy.stop()
+        try result.get()
     }
 }
 
