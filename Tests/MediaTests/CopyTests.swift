@@ -89,8 +89,7 @@ struct CopyTests {
         let outcome = try Engine.transcode(fixture: name)
         #expect(outcome.isCopied)
         func decoded(_ path: String) throws -> [Substring] {
-            let text = try Shell.succeed(
-                "ffmpeg", ["-nostdin", "-v", "error", "-i", path, "-map", "0:v", "-f", "framehash", "-"])
+            let text = try Shell.ffmpeg(["-i", path, "-map", "0:v", "-f", "framehash", "-"])
             return Self.hashColumn(text)
         }
         #expect(try decoded(Fixture.path(name)) == decoded(outcome.path))
@@ -131,9 +130,8 @@ struct CopyTests {
     func containerLength() throws {
         let folder = try Scratch.folder()
         // The sound comes 0.7 s late, and so ends 0.7 s after the picture.
-        _ = try Shell.succeed(
-            "ffmpeg",
-            ["-nostdin", "-v", "error", "-itsoffset", "0.7", "-i", Fixture.path("copy-from-mkv.mkv")]
+        try Shell.ffmpeg(
+            ["-itsoffset", "0.7", "-i", Fixture.path("copy-from-mkv.mkv")]
                 + ["-i", Fixture.path("copy-from-mkv.mkv"), "-map", "1:v", "-map", "0:a", "-c", "copy"]
                 + ["\(folder)/late.mkv"])
         for forceEncode in [false, true] {
@@ -189,15 +187,13 @@ struct CopyTests {
     /// A fixture whose picture went through one of libavcodec's bitstream filters.
     private static func filtered(_ fixture: String, _ filter: String) throws -> String {
         let path = try Scratch.folder() + "/" + fixture
-        _ = try Shell.succeed(
-            "ffmpeg", ["-nostdin", "-v", "error", "-i", Fixture.path(fixture), "-c", "copy", "-bsf:v", filter, path])
+        try Shell.ffmpeg(["-i", Fixture.path(fixture), "-c", "copy", "-bsf:v", filter, path])
         return path
     }
 
     /// A hash of each coded picture.
     private static func hashes(_ path: String) throws -> [Substring] {
-        let text = try Shell.succeed(
-            "ffmpeg", ["-nostdin", "-v", "error", "-i", path, "-map", "0:v", "-c", "copy", "-f", "framehash", "-"])
+        let text = try Shell.ffmpeg(["-i", path, "-map", "0:v", "-c", "copy", "-f", "framehash", "-"])
         return hashColumn(text)
     }
 

@@ -62,9 +62,7 @@ struct GeometryTests {
     func containerAspect() throws {
         // Square pixels by the SPS, and 16:9 of them by the container: 180x320 is shown as a square.
         let path = try Scratch.folder() + "/square.mp4"
-        _ = try Shell.succeed(
-            "ffmpeg",
-            ["-nostdin", "-v", "error", "-i", Fixture.path("shape-portrait.mp4"), "-c", "copy", "-aspect", "1:1", path])
+        try Shell.ffmpeg(["-i", Fixture.path("shape-portrait.mp4"), "-c", "copy", "-aspect", "1:1", path])
         let outcome = try Engine.transcode(path: path)
         try expectConforming(outcome)
         let video = try #require(try FFprobe.read(outcome.path).video)
@@ -127,9 +125,8 @@ struct GeometryTests {
     func interlacedSizeChange() throws {
         let folder = try Scratch.folder()
         for (name, size, start) in [("a", "320x288", "0"), ("b", "480x288", "2")] {
-            _ = try Shell.succeed(
-                "ffmpeg",
-                ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=\(size):r=25,setfield=tff", "-t", "2"]
+            try Shell.ffmpeg(
+                ["-f", "lavfi", "-i", "testsrc2=s=\(size):r=25,setfield=tff", "-t", "2"]
                     + ["-c:v", "mpeg2video", "-q:v", "3", "-flags", "+ilme+ildct", "-output_ts_offset", start]
                     + ["\(folder)/\(name).ts"])
         }
@@ -143,14 +140,11 @@ struct GeometryTests {
     func interlacedLater() throws {
         let folder = try Scratch.folder()
         let bar = "geq=lum='if(between(X,mod(N*16,320),mod(N*16,320)+24),235,64)':cb=128:cr=128"
-        let start = ["-nostdin", "-v", "error"]
-        _ = try Shell.succeed(
-            "ffmpeg",
-            start + ["-f", "lavfi", "-i", "color=s=320x288:r=25,format=yuv420p,\(bar),setsar=16/15", "-t", "1.6"]
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", "color=s=320x288:r=25,format=yuv420p,\(bar),setsar=16/15", "-t", "1.6"]
                 + ["-c:v", "mpeg2video", "-q:v", "3", "-bf", "0", "\(folder)/a.ts"])
-        _ = try Shell.succeed(
-            "ffmpeg",
-            start + ["-i", Fixture.path("interlaced-mpeg2.ts"), "-map", "0:v", "-c", "copy"]
+        try Shell.ffmpeg(
+            ["-i", Fixture.path("interlaced-mpeg2.ts"), "-map", "0:v", "-c", "copy"]
                 + ["-output_ts_offset", "1.6", "\(folder)/b.ts"])
         _ = try Shell.succeed("sh", ["-c", "cat \(folder)/a.ts \(folder)/b.ts > \(folder)/ab.ts"])
         let outcome = try Engine.transcode(path: "\(folder)/ab.ts")

@@ -93,9 +93,8 @@ struct HostileSourceTests {
     /// Noise that hardly compresses: as encoded by `noisy`, more than the 5 MiB that are held back.
     private static func noise(_ ending: String = "mp4") throws -> String {
         let path = try Scratch.folder() + "/noise.\(ending)"
-        _ = try Shell.succeed(
-            "ffmpeg",
-            ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=30,noise=alls=60:allf=t", "-t", "4"]
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=30,noise=alls=60:allf=t", "-t", "4"]
                 + ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", path])
         return path
     }
@@ -139,9 +138,8 @@ struct HostileSourceTests {
     func sizeLimit() throws {
         // 300 MB over 15 min of 1080p60 are 0.019 bits a pixel; the same for 12 s of 640x360 at 30 a second.
         let path = try Scratch.folder() + "/noise.mkv"
-        _ = try Shell.succeed(
-            "ffmpeg",
-            ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "color=gray:s=640x360:r=30,noise=alls=100:allf=t"]
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", "color=gray:s=640x360:r=30,noise=alls=100:allf=t"]
                 + ["-f", "lavfi", "-i", "anoisesrc=r=48000:a=0.5", "-t", "12", "-c:v", "libx264"]
                 + ["-preset", "ultrafast", "-crf", "23", "-c:a", "pcm_s16le", path])
         var options = Self.options()

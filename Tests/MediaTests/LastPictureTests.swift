@@ -16,9 +16,8 @@ struct LastPictureTests {
     /// Three pictures of 12 s each.
     private static func slides(_ ending: String) throws -> String {
         let path = try Scratch.folder() + "/slides.\(ending)"
-        _ = try Shell.succeed(
-            "ffmpeg",
-            ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=1/12", "-t", "36"]
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=1/12", "-t", "36"]
                 + ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", path])
         return path
     }
@@ -26,13 +25,12 @@ struct LastPictureTests {
     /// The usual clip without its sound, at rest at its end.
     private static func rest(_ source: RestCase) throws -> String {
         let path = try Scratch.folder() + "/rest"
-        _ = try Shell.succeed(
-            "ffmpeg",
-            ["-nostdin", "-v", "error", "-i", Fixture.path("sync-30fps.mp4"), "-an", "-c", "copy"]
+        try Shell.ffmpeg(
+            ["-i", Fixture.path("sync-30fps.mp4"), "-an", "-c", "copy"]
                 + ["-bsf:v", "setts=duration='if(eq(N,119),\(source.rest)/TB,DURATION)'", path + ".mp4"])
         if source.ending != "mp4" {
             let other = "\(path).\(source.ending)"
-            _ = try Shell.succeed("ffmpeg", ["-nostdin", "-v", "error", "-i", path + ".mp4", "-c", "copy", other])
+            try Shell.ffmpeg(["-i", path + ".mp4", "-c", "copy", other])
         }
         return "\(path).\(source.ending)"
     }

@@ -16,9 +16,7 @@ struct JumpCase: CustomTestStringConvertible, Sendable {
 struct SampleGridTests {
     private static func clip(_ fixture: String, filter: String, ending: String = "mp4") throws -> String {
         let path = try Scratch.folder() + "/jump.\(ending)"
-        _ = try Shell.succeed(
-            "ffmpeg",
-            ["-nostdin", "-v", "error", "-i", Fixture.path(fixture), "-map", "0", "-c", "copy", "-bsf:a", filter, path])
+        try Shell.ffmpeg(["-i", Fixture.path(fixture), "-map", "0", "-c", "copy", "-bsf:a", filter, path])
         return path
     }
 

@@ -59,7 +59,7 @@ enum MovieClips {
     /// Runs ffmpeg and answers the bytes of the file it made.
     static func make(_ arguments: [String], as suffix: String = "mp4") throws -> [UInt8] {
         let file = try Scratch.folder() + "/clip.\(suffix)"
-        _ = try Shell.succeed("ffmpeg", ["-v", "error", "-nostdin", "-y"] + arguments + [file])
+        try Shell.ffmpeg(["-y"] + arguments + [file])
         return [UInt8](try Data(contentsOf: URL(filePath: file)))
     }
 

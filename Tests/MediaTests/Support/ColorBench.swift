@@ -106,9 +106,6 @@ struct ColorBench {
     static func ffmpeg(_ arguments: [String], input: Data = Data()) throws -> [UInt8] {
         let source = try Engine.store([UInt8](input), as: "in")
         return [UInt8](
-            try Shell.succeed(
-                "ffmpeg",
-                ["-nostdin", "-v", "error"] + arguments.map { $0 == "{input}" ? source : $0 } + ["-f", "rawvideo", "-"])
-        )
+            try Shell.ffmpeg(arguments.map { $0 == "{input}" ? source : $0 } + ["-f", "rawvideo", "-"]))
     }
 }

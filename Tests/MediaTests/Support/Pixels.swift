@@ -29,9 +29,8 @@ enum Pixels {
     /// The picture shown at `time` seconds, upright as a player shows it. The size must be even.
     static func picture(of path: String, at time: Double, filter: String = "null") throws -> Picture {
         let probe = try FFprobe.read(path)
-        let frame = try Shell.succeed(
-            "ffmpeg",
-            ["-nostdin", "-v", "error", "-ss", "\(time)", "-i", path, "-map", "0:v:0", "-vf", filter]
+        let frame = try Shell.ffmpeg(
+            ["-ss", "\(time)", "-i", path, "-map", "0:v:0", "-vf", filter]
                 + ["-frames:v", "1", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"])
         let turned = probe.video?.sideDataList?.contains { abs($0.rotation ?? 0) == 90 } ?? false
         var (width, height) = (probe.video?.width ?? 0, probe.video?.height ?? 0)
@@ -46,9 +45,8 @@ enum Pixels {
     static func gray(of path: String, width: Int, height: Int) throws -> [(time: Double, bytes: ArraySlice<UInt8>)] {
         let times = try FFprobe.frames(path, "v:0").map(\.time)
         let raw = try [UInt8](
-            Shell.succeed(
-                "ffmpeg",
-                ["-nostdin", "-v", "error", "-noautorotate", "-i", path, "-map", "0:v:0", "-vf"]
+            Shell.ffmpeg(
+                ["-noautorotate", "-i", path, "-map", "0:v:0", "-vf"]
                     + ["scale=\(width):\(height):flags=area,format=gray", "-fps_mode", "passthrough"]
                     + ["-enc_time_base", "-1", "-f", "rawvideo", "-"], limit: 120))
         let size = width * height

@@ -84,6 +84,12 @@ enum Shell {
         }
         return result.output
     }
+
+    /// Runs `ffmpeg`, which must succeed and says nothing but errors.
+    @discardableResult
+    static func ffmpeg(_ arguments: [String], limit: Double = 60) throws -> Data {
+        try succeed("ffmpeg", ["-nostdin", "-v", "error"] + arguments, limit: limit)
+    }
 }
 
 /// Folders that live as long as the test process.

@@ -47,8 +47,7 @@ struct SyncMeter {
         let probe = try FFprobe.read(path)
         guard let rate = Double(probe.audio?.sampleRate ?? "") else { return [] }
         let frames = try FFprobe.frames(path, "a:0")
-        let raw = try Shell.succeed(
-            "ffmpeg", ["-nostdin", "-v", "error", "-i", path, "-map", "0:a:0", "-ac", "1", "-f", "f32le", "-"])
+        let raw = try Shell.ffmpeg(["-i", path, "-map", "0:a:0", "-ac", "1", "-f", "f32le", "-"])
         let samples = raw.withUnsafeBytes { [Float]($0.bindMemory(to: Float.self)) }
         let starts = onsetIndices(samples, rate: rate)
         var begin = 0

@@ -10,8 +10,7 @@ struct Tones {
         let audio = try FFprobe.read(path).audio
         rate = Double(audio?.sampleRate ?? "") ?? 0
         let count = max(audio?.channels ?? 1, 1)
-        let raw = try Shell.succeed(
-            "ffmpeg", ["-nostdin", "-v", "error", "-i", path, "-map", "0:a:0", "-f", "f32le", "-"])
+        let raw = try Shell.ffmpeg(["-i", path, "-map", "0:a:0", "-f", "f32le", "-"])
         let samples = raw.withUnsafeBytes { [Float]($0.bindMemory(to: Float.self)) }
         channels = (0..<count).map { channel in
             stride(from: channel, to: samples.count, by: count).map { samples[$0] }
