@@ -1,4 +1,4 @@
-/// Where a video's bytes come from: a file, a pipe, later a ranged download.
+/// Where a video's bytes come from: a file, a pipe, a ranged download.
 ///
 /// One thread at a time uses a source. The engine reads forward and, where the container asks for it, jumps.
 public protocol ByteSource: AnyObject {

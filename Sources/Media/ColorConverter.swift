@@ -1,7 +1,6 @@
 /// Turns 10-bit 4:2:0 pictures of any colour description into 8-bit 4:2:0 BT.709 in limited range.
 ///
-/// One fused pass: no intermediate picture is written. The tables are built once; `convert` may then be called
-/// by several threads on separate bands, and its result does not depend on the bands.
+/// One fused pass: no intermediate picture is written. The tables are built once.
 struct ColorConverter: Sendable {
     private enum Pass: Sendable {
         case matrix(MatrixPass)
@@ -21,16 +20,14 @@ struct ColorConverter: Sendable {
         source.fullRange || !source.keepsLight || [4, 5, 6, 7, 9, 10].contains(source.matrix)
     }
 
-    /// Converts the luma rows `rows` and the chroma that belongs to them.
+    /// Converts a picture of even sides.
     ///
-    /// Bounds of `rows`, `width` and `height` are even. Chroma is taken as constant over its 2×2 block; the
-    /// output's is the mean of the block's four converted pixels.
-    func convert(rows: Range<Int>, width: Int, height: Int, from source: SourcePlanes, to target: TargetPlanes) {
-        precondition(rows.lowerBound >= 0 && rows.upperBound <= height, "rows outside of the picture")
-        precondition((rows.lowerBound | rows.upperBound | width | height) & 1 == 0, "4:2:0 needs even bounds")
+    /// Chroma is taken as constant over its 2×2 block; the output's is the mean of the block's four converted pixels.
+    func convert(width: Int, height: Int, from source: SourcePlanes, to target: TargetPlanes) {
+        precondition((width | height) & 1 == 0, "4:2:0 needs even sides")
         switch pass {
-        case .matrix(let pass): pass.convert(rows: rows, width: width, from: source, to: target)
-        case .light(let pass): pass.convert(rows: rows, width: width, from: source, to: target)
+        case .matrix(let pass): pass.convert(width: width, height: height, from: source, to: target)
+        case .light(let pass): pass.convert(width: width, height: height, from: source, to: target)
         }
     }
 

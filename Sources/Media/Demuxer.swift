@@ -27,9 +27,6 @@ final class Demuxer {
     init(_ source: any ByteSource, ignoringEditLists: Bool, isCancelled: @escaping () -> Bool) throws {
         LibavLog.install
         LibavLog.clear()
-        if source.length == 0 {
-            throw MediaError(.sourceTruncated, "\(source.name) is empty; fetch or export it again")
-        }
         bridge = try SourceBridge(source, isCancelled: isCancelled)
         var input: UnsafePointer<AVInputFormat>?
         let score = av_probe_input_buffer2(bridge.context, &input, "", nil, 0, 1 << 20)
@@ -104,10 +101,10 @@ final class Demuxer {
         return (seconds, context.pointee.duration_estimation_method != AVFMT_DURATION_FROM_BITRATE)
     }
 
-    /// Where the container's clock starts, in microseconds.
-    var containerStart: Int64? {
+    /// Where the container's clock starts, in seconds.
+    var startSeconds: Double? {
         guard let start = context?.pointee.start_time, start != REELWAY_NOPTS else { return nil }
-        return start
+        return Double(start) / Double(AV_TIME_BASE)
     }
 
     /// Has libavformat skip all streams but these, without reading them where the container allows it.

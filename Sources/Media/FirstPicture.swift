@@ -14,7 +14,6 @@ struct FirstPicture {
     let packets: [Packet]
     /// `nil` where the decoder had to be drained for a picture.
     let headStart: HeadStart?
-    private(set) var warnings: [String] = []
     private let frame: Frame
     private let times: [Double]
 

@@ -10,8 +10,6 @@ public struct Inspection: Codable, Sendable {
     public var conformance: Report.ConformanceVerdict?
     /// Why there can be no output, e.g. `too_long`.
     public var error: Report.Failure?
-    /// What else the user should know.
-    public var warnings: [String] = []
 
     /// Looks into `source`. Throws where it is no video at all.
     public init(
@@ -24,7 +22,6 @@ public struct Inspection: Codable, Sendable {
         }
         var report = Report()
         report.describe(probe.info)
-        warnings = probe.info.warnings
         do {
             report.describe(try Plan(probe.info, options.profile, options))
         } catch let refusal as MediaError {

@@ -49,10 +49,10 @@ struct LightPass: Sendable {
     }
 
     func convert(
-        rows: Range<Int>, width: Int, from source: ColorConverter.SourcePlanes, to target: ColorConverter.TargetPlanes
+        width: Int, height: Int, from source: ColorConverter.SourcePlanes, to target: ColorConverter.TargetPlanes
     ) {
         withConstants { constants in
-            for row in stride(from: rows.lowerBound, to: rows.upperBound, by: 2) {
+            for row in stride(from: 0, to: height, by: 2) {
                 let from = reelway_source_rows(
                     upper: source.y + row * source.yStride, lower: source.y + (row + 1) * source.yStride,
                     cb: source.cb + row / 2 * source.cbStride, cr: source.cr + row / 2 * source.crStride)

@@ -35,9 +35,9 @@ struct MatrixPass: Sendable {
     }
 
     func convert(
-        rows: Range<Int>, width: Int, from source: ColorConverter.SourcePlanes, to target: ColorConverter.TargetPlanes
+        width: Int, height: Int, from source: ColorConverter.SourcePlanes, to target: ColorConverter.TargetPlanes
     ) {
-        for row in stride(from: rows.lowerBound, to: rows.upperBound, by: 2) {
+        for row in stride(from: 0, to: height, by: 2) {
             let upperY = source.y + row &* source.yStride
             let lowerY = upperY + source.yStride
             let sourceCb = source.cb + (row >> 1) &* source.cbStride

@@ -3,7 +3,7 @@
 /// `description` is safe to print, log and store: it names files as the caller named them and holds no address,
 /// key or byte of the media.
 public struct MediaError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The codes of CONTRACT section 2 that the engine itself can end with.
+    /// What the engine itself can end with. The names are part of the contract.
     public enum Code: String, Sendable, Codable, CaseIterable {
         case usage
         case inputNotFound = "input_not_found"

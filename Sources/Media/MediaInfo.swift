@@ -6,7 +6,6 @@ struct MediaInfo: Sendable {
     var video: Video
     var audio: Audio?
     var skipped: [Report.SkippedTrack]
-    var warnings: [String]
 
     /// The picture.
     struct Video: Sendable {

@@ -32,6 +32,8 @@ final class PictureConverter {
     private let target: Target
     private let threads: Int?
     private var key: Key?
+    /// Where the scaled picture lies in the planned one.
+    private var box: (x: Int, y: Int, width: Int, height: Int) = (0, 0, 0, 0)
     private var firstStatedAspect: Double?
     private var scaler: OpaquePointer?
     private var converter: ColorConverter?
@@ -115,9 +117,6 @@ final class PictureConverter {
         self.key = key
     }
 
-    /// Where the scaled picture lies in the planned one.
-    private var box: (x: Int, y: Int, width: Int, height: Int) = (0, 0, 0, 0)
-
     /// The largest even rectangle of the picture's shape in the middle of the planned one; the whole of it where the
     /// shapes differ by less than two pixels' worth.
     static func fitted(
@@ -178,7 +177,7 @@ final class PictureConverter {
             UnsafePointer(UnsafeMutableRawPointer(plane).assumingMemoryBound(to: UInt16.self))
         }
         converter.convert(
-            rows: 0..<frame.height, width: frame.width, height: frame.height,
+            width: frame.width, height: frame.height,
             from: ColorConverter.SourcePlanes(
                 y: wide(y), cb: wide(cb), cr: wide(cr), yStride: Int(from.linesize.0 / 2),
                 cbStride: Int(from.linesize.1 / 2), crStride: Int(from.linesize.2 / 2)),

@@ -117,8 +117,7 @@ struct Plan: Sendable {
         let (choice, reason) = EncoderChoice.choose(limit: limit, pixelRate: pixelRate, options)
         let settings = VideoEncoder.Settings(
             width: size.width, height: size.height, frameRate: rate, choice: choice, maximumBitrate: limit,
-            bufferSeconds: bufferSeconds, keyFrameInterval: max(1, Int(rate.value * profile.keyFrameSeconds)),
-            bFrames: 0)
+            bufferSeconds: bufferSeconds, keyFrameInterval: max(1, Int(rate.value * profile.keyFrameSeconds)))
         return (settings, reason)
     }
 

@@ -56,7 +56,7 @@ final class Probe {
         }
         info = MediaInfo(
             name: source.name, bytes: source.length, container: Probe.containerName(demuxer.format), video: videoInfo,
-            audio: audioInfo, skipped: selection.skipped, warnings: look.warnings)
+            audio: audioInfo, skipped: selection.skipped)
         self.demuxer = demuxer
         videoStream = video
         audioStream = audio

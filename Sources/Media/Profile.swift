@@ -5,33 +5,33 @@
 public struct Profile: Sendable, Equatable {
     /// `reels`, `story` or `any`.
     public let name: String
-    /// Shortest and longest duration in seconds; `nil`: no limit.
-    public let minimumSeconds: Double?
-    /// Longest duration in seconds.
-    public let maximumSeconds: Double?
-    /// Largest file in bytes.
+    /// Shortest duration in seconds; `nil`: no limit.
+    let minimumSeconds: Double?
+    /// Longest duration in seconds; `nil`: no limit.
+    let maximumSeconds: Double?
+    /// Largest file in bytes; `nil`: no limit.
     public let maximumBytes: Int64?
 
-    /// Longest and shortest side of the picture in pixels, upright.
-    public let longSide = 1920
-    /// Shortest side's limit.
-    public let shortSide = 1080
+    /// Limit of the longer side in pixels.
+    let longSide = 1920
+    /// Limit of the shorter side in pixels.
+    let shortSide = 1080
     /// Lowest frame rate in frames per second.
-    public let minimumFrameRate = 23.0
+    let minimumFrameRate = 23.0
     /// Highest frame rate in frames per second.
-    public let maximumFrameRate = 60.0
+    let maximumFrameRate = 60.0
     /// Highest average and VBV rate of the video in bits per second.
-    public let maximumVideoBitrate = 25_000_000
+    let maximumVideoBitrate = 25_000_000
     /// Highest audio sample rate in hertz.
-    public let maximumSampleRate = 48_000
+    let maximumSampleRate = 48_000
     /// What the audio encoder is asked for, in bits per second.
-    public let audioBitrate = 128_000
+    let audioBitrate = 128_000
     /// The highest average rate of sound that is copied, in bits per second.
-    public let maximumCopiedAudioBitrate = 140_000
+    let maximumCopiedAudioBitrate = 140_000
     /// Longest distance between key frames of an encoded stream in seconds.
-    public let keyFrameSeconds = 2.0
+    let keyFrameSeconds = 2.0
     /// Longest distance between key frames of a copied stream in seconds.
-    public let copiedKeyFrameSeconds = 10.0
+    let copiedKeyFrameSeconds = 10.0
 
     /// Instagram Reels: 3 s to 15 min, 300 MB.
     public static let reels = Profile(

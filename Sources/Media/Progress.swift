@@ -1,6 +1,6 @@
 /// How far a transcode is. Fractions and byte counts never go back.
 public struct Progress: Sendable, Codable, Equatable {
-    /// The stages of CONTRACT section 4.
+    /// What a transcode is busy with.
     public enum Stage: String, Sendable, Codable {
         case probing, downloading, transcoding, uploading, verifying
     }

@@ -1,22 +1,22 @@
 /// An exact fraction, as containers write rates and time bases.
-public struct Rational: Sendable, Hashable, CustomStringConvertible {
+struct Rational: Sendable, Hashable, CustomStringConvertible {
     /// Above the line.
-    public let num: Int32
+    let num: Int32
     /// Below the line; 0 where a file says so.
-    public let den: Int32
+    let den: Int32
 
     /// Makes `num`/`den` as it stands, without reducing it.
-    public init(_ num: Int32, _ den: Int32) {
+    init(_ num: Int32, _ den: Int32) {
         self.num = num
         self.den = den
     }
 
     /// The value, or 0 where the fraction is not a positive finite number.
-    public var value: Double { num > 0 && den > 0 ? Double(num) / Double(den) : 0 }
+    var value: Double { num > 0 && den > 0 ? Double(num) / Double(den) : 0 }
 
     /// The reciprocal.
-    public var inverse: Rational { Rational(den, num) }
+    var inverse: Rational { Rational(den, num) }
 
     /// `num/den`, or `num` alone over 1.
-    public var description: String { den == 1 ? "\(num)" : "\(num)/\(den)" }
+    var description: String { den == 1 ? "\(num)" : "\(num)/\(den)" }
 }

@@ -1,4 +1,4 @@
-/// What a transcode did: the JSON of CONTRACT section 4.
+/// What a transcode did: the JSON of `--report` and of the column `social_ready_report`.
 public struct Report: Codable, Sendable, Equatable {
     /// Reelway's version.
     public var reelway: String = Reelway.version
@@ -22,7 +22,7 @@ public struct Report: Codable, Sendable, Equatable {
     /// A report of nothing yet.
     public init() {}
 
-    /// As CONTRACT section 4 has it: what can be null is written as null.
+    /// Every key is always there: what can be null is written as null.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(reelway, forKey: .reelway)
@@ -38,7 +38,7 @@ public struct Report: Codable, Sendable, Equatable {
 
     /// An error as it travels in JSON.
     public struct Failure: Codable, Sendable, Equatable {
-        /// A code of CONTRACT section 2.
+        /// A code of `MediaError.Code` or of another layer.
         public var code: String
         /// One sentence.
         public var message: String
@@ -63,8 +63,6 @@ public struct Report: Codable, Sendable, Equatable {
         public var container: String
         /// Length in seconds.
         public var durationSeconds: Double?
-        /// SHA-256 in hexadecimal.
-        public var sha256: String?
         /// OneDrive's hash in base64.
         public var quickXorHash: String?
         /// The picture.
@@ -74,14 +72,13 @@ public struct Report: Codable, Sendable, Equatable {
         /// Tracks that do not reach the output.
         public var skippedTracks: [SkippedTrack]
 
-        /// Null where it is not known or not there; hashes are left out where they are not known.
+        /// Null where it is not known or not there; the hash is left out where it is not known.
         public func encode(to encoder: any Encoder) throws {
             var container = encoder.container(keyedBy: CodingKeys.self)
             try container.encode(name, forKey: .name)
             try container.encode(bytes, forKey: .bytes)
             try container.encode(self.container, forKey: .container)
             try container.encode(durationSeconds, forKey: .durationSeconds)
-            try container.encodeIfPresent(sha256, forKey: .sha256)
             try container.encodeIfPresent(quickXorHash, forKey: .quickXorHash)
             try container.encode(video, forKey: .video)
             try container.encode(audio, forKey: .audio)
@@ -97,11 +94,11 @@ public struct Report: Codable, Sendable, Equatable {
         public var profile: String?
         /// libav's name of the pixel format.
         public var pixelFormat: String
-        /// Stored size in pixels.
+        /// Stored width in pixels.
         public var width: Int
-        /// Height in pixels.
+        /// Stored height in pixels.
         public var height: Int
-        /// Size in square pixels, upright.
+        /// Width as shown, in square pixels, upright.
         public var displayWidth: Int
         /// Height as shown, in square pixels, upright.
         public var displayHeight: Int
@@ -182,7 +179,7 @@ public struct Report: Codable, Sendable, Equatable {
     public struct VideoPlanSummary: Codable, Sendable, Equatable {
         /// What is done.
         public var action: String
-        /// Why, one sentence each.
+        /// Why, one phrase each.
         public var reasons: [String]
         /// libav's name of the encoder.
         public var encoder: String?
@@ -198,7 +195,7 @@ public struct Report: Codable, Sendable, Equatable {
     public struct AudioPlanSummary: Codable, Sendable, Equatable {
         /// What is done.
         public var action: String
-        /// Why, one sentence each.
+        /// Why, one phrase each.
         public var reasons: [String]
     }
 
@@ -218,7 +215,7 @@ public struct Report: Codable, Sendable, Equatable {
         public var height: Int
         /// Mean frames per second.
         public var frameRate: Double
-        /// Average bits per second.
+        /// Average bits per second of the picture.
         public var videoBitrate: Int
         /// Average bits per second of the sound.
         public var audioBitrate: Int

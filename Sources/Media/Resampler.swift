@@ -6,6 +6,8 @@ final class Resampler {
     private var layout = AVChannelLayout()
     private var input: (format: Int32, rate: Int32, channels: Int32)?
     private var inputMask: UInt64 = 0
+    /// When the sound that was taken in ends, on the source's clock.
+    private var lastEnd = 0.0
     let sampleRate: Int
     let channels: Int
 
@@ -46,8 +48,6 @@ final class Resampler {
         lastEnd = frame.time + Double(raw.nb_samples) / Double(raw.sample_rate)
         return blocks
     }
-
-    private var lastEnd = 0.0
 
     /// What is still inside, at the end of the sound.
     func finish() throws -> Block? {

@@ -9,12 +9,19 @@ struct Stream {
     }
 
     var index: Int { Int(pointer.pointee.index) }
+    /// The container's own number for the track.
+    var id: Int { Int(pointer.pointee.id) }
     var parameters: AVCodecParameters { pointer.pointee.codecpar.pointee }
     var timeBase: Rational { Rational(pointer.pointee.time_base) }
     var averageRate: Rational { Rational(pointer.pointee.avg_frame_rate) }
     /// libavformat's guess of the rate all timestamps fit on.
     var baseRate: Rational { Rational(pointer.pointee.r_frame_rate) }
     var startTime: Timestamp? { Timestamp(pointer.pointee.start_time, timeBase) }
+    /// Seconds of sound the decoder drops at the start.
+    var decoderDelay: Double {
+        let rate = Double(parameters.sample_rate)
+        return rate > 0 ? Double(max(0, parameters.initial_padding)) / rate : 0
+    }
     var duration: Timestamp? { Timestamp(pointer.pointee.duration, timeBase) }
     var isDefault: Bool { pointer.pointee.disposition & AV_DISPOSITION_DEFAULT != 0 }
     /// A cover or a thumbnail, not a moving picture.
@@ -70,20 +77,4 @@ struct Stream {
         // AVDOVIDecoderConfigurationRecord begins: version major, version minor, profile, level.
         return Int(data[2])
     }
-}
-
-extension Stream {
-    /// The container's own number for the track.
-    var id: Int { Int(pointer.pointee.id) }
-
-    /// Seconds of sound the decoder drops at the start.
-    var decoderDelay: Double {
-        let rate = Double(parameters.sample_rate)
-        return rate > 0 ? Double(max(0, parameters.initial_padding)) / rate : 0
-    }
-}
-
-extension Demuxer {
-    /// Where the container's clock starts, in seconds.
-    var startSeconds: Double? { containerStart.map { Double($0) / Double(AV_TIME_BASE) } }
 }

@@ -150,7 +150,7 @@ public struct Transcode {
         clock.markStored()
         report.output = written.output
         report.output?.location = sink.location
-        report.warnings = probe.info.warnings + Completeness.warnings(video, audio)
+        report.warnings = Completeness.warnings(video, audio)
         if options.hashesOutput {
             meter.show(.verifying, 0.99, bytesIn: probe.bytesRead, bytesOut: sealed.fileBytes)
             do {

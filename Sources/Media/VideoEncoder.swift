@@ -17,8 +17,6 @@ final class VideoEncoder {
         var bufferSeconds: Double
         /// Key frame distance in frames.
         var keyFrameInterval: Int
-        /// B-frames in a row; 0 makes the simplest file: no composition offsets.
-        var bFrames: Int
     }
 
     private var context: UnsafeMutablePointer<AVCodecContext>?
@@ -44,7 +42,8 @@ final class VideoEncoder {
         context.pointee.color_range = AVCOL_RANGE_MPEG
         context.pointee.profile = FF_PROFILE_H264_HIGH
         context.pointee.gop_size = Int32(settings.keyFrameInterval)
-        context.pointee.max_b_frames = Int32(settings.bFrames)
+        // They would ask for composition offsets, and those for an edit list.
+        context.pointee.max_b_frames = 0
         context.pointee.rc_max_rate = Int64(settings.maximumBitrate)
         context.pointee.rc_buffer_size = Int32(clamping: Int(Double(settings.maximumBitrate) * settings.bufferSeconds))
         context.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER | Int32(bitPattern: AV_CODEC_FLAG_CLOSED_GOP)

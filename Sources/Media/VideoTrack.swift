@@ -22,6 +22,8 @@ final class VideoTrack {
     private var copies: [Packet] = []
     /// When the last picture ends, in seconds of the finished video.
     private(set) var end = 0.0
+    /// When the last decoded picture ended, before anything was held longer.
+    private(set) var decodedEnd = 0.0
     /// Set once nothing further of the source is shown.
     private(set) var isOver = false
 
@@ -109,9 +111,6 @@ final class VideoTrack {
     func waitForEncoder() throws {
         if case .encode(let encoding) = mode { try encoding.encoder.finish() }
     }
-
-    /// When the last decoded picture ended, before anything was held longer.
-    private(set) var decodedEnd = 0.0
 
     /// Hands over what is ready.
     func takeReady() -> [Packet] {
@@ -212,6 +211,7 @@ private final class Encoding {
         deinterlacing = plan.deinterlaces ? Encoding.deinterlacing : nil
         self.threads = threads
     }
+
     /// Decodes a packet, or where the first look has done so already gives what came of it.
     func decode(_ packet: Packet, _ body: (Frame) throws -> Void) throws {
         let frames = framesAhead

@@ -134,16 +134,6 @@ struct ColorConverterTests {
         }
     }
 
-    @Test("Bands give the same picture as one piece, and touch no other rows", arguments: [hlg, p3, ntsc])
-    func bands(source: ColorDescription) {
-        var bench = ColorBench(patches: Array(repeating: SIMD3(0, 0, 0), count: 2), block: 34)
-        for index in bench.samples.indices { bench.samples[index] = UInt16(index * 37 % 1024) }
-        let whole = bench.converted(from: source)
-        #expect(bench.converted(from: source, bands: [20..<34, 0..<2, 2..<20, 8..<8]) == whole)
-        let part = bench.converted(from: source, bands: [2..<4])
-        #expect(part[0..<2 * 68].allSatisfy { $0 == 0 } && part[4 * 68..<34 * 68].allSatisfy { $0 == 0 })
-    }
-
     @Test("Every processor gives the same picture", arguments: [hlg, pq, p3])
     func instructions(source: ColorDescription) {
         var bench = ColorBench(patches: Array(repeating: SIMD3(0, 0, 0), count: 9), block: 38)

@@ -19,7 +19,7 @@ struct PlanTests {
             streamIndex: 1, codec: "opus", sampleRate: sampleRate, channels: channels, timeline: .whole(from: 0),
             end: seconds, samples: nil)
         return MediaInfo(
-            name: "clip", bytes: nil, container: "mp4", video: video, audio: audio, skipped: [], warnings: [])
+            name: "clip", bytes: nil, container: "mp4", video: video, audio: audio, skipped: [])
     }
 
     private static func settings(_ info: MediaInfo, _ profile: Profile = .reels) throws -> VideoEncoder.Settings {

@@ -7,7 +7,7 @@ struct VideoEncoderTests {
     private static func refusal(_ choice: EncoderChoice, width: Int) -> MediaError.Code? {
         let settings = VideoEncoder.Settings(
             width: width, height: 64, frameRate: Rational(30, 1), choice: choice, maximumBitrate: 1_000_000,
-            bufferSeconds: 1, keyFrameInterval: 60, bFrames: 0)
+            bufferSeconds: 1, keyFrameInterval: 60)
         do {
             _ = try VideoEncoder(settings, threads: 1)
             return nil

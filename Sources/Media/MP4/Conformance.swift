@@ -1,4 +1,4 @@
-/// The program's own judge: does a finished file keep the table of CONTRACT section 3?
+/// The program's own judge: does a finished file keep every limit of its profile?
 ///
 /// It reads what was written and nothing else, so a fault of the planner, of libavformat or of the bit streams
 /// themselves shows up all the same. Instagram's answer to a file it does not like names no reason; this one does.
@@ -14,7 +14,7 @@
 /// - sound: `audio_codec` `audio_sample_rate` `audio_channels` `audio_bitrate` `audio_timing`
 ///
 /// What only decoding can show (an SPS inside the samples, a sample that is no picture) is not judged here.
-public struct Conformance {
+struct Conformance {
     let layout: FileLayout
     let movie: Movie?
     let fileBytes: Int64
@@ -35,7 +35,7 @@ public struct Conformance {
     ///     Baseline or Main profile, rarer key frames, a variable frame rate.
     ///   - copiedAudio: the sound was copied.
     /// - Throws: what the source throws.
-    public static func judge(
+    static func judge(
         _ source: any ByteSource, profile: Profile, copiedVideo: Bool = false, copiedAudio: Bool = false
     ) throws -> Report.ConformanceVerdict {
         guard let layout = try FileLayout.scan(source, through: .end) else {

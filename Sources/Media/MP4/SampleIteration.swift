@@ -13,9 +13,6 @@ extension SampleTable {
     /// The chunks, in the order of the file's table.
     var chunks: Chunks { Chunks(table: self) }
 
-    /// Where each sample begins in the file. Ends early where the chunks hold fewer samples than there are.
-    var offsets: Offsets { Offsets(table: self) }
-
     /// A stretch of a track's samples that lie behind one another in the file.
     struct Chunk: Sendable, Equatable {
         /// Where it begins in the file; `Int64.max` where the file's number is larger.
@@ -116,34 +113,6 @@ extension SampleTable {
                 return chunk
             }
             return nil
-        }
-    }
-
-    /// Iterates where samples begin.
-    struct Offsets: Sequence, IteratorProtocol, Sendable {
-        fileprivate let table: SampleTable
-        private var chunks: Chunks
-        private var chunk: Chunk?
-        private var sample = 0
-        private var offset: Int64 = 0
-
-        fileprivate init(table: SampleTable) {
-            self.table = table
-            chunks = table.chunks
-        }
-
-        /// The next sample's first byte.
-        mutating func next() -> Int64? {
-            if let current = chunk, sample >= current.firstSample + current.sampleCount { chunk = nil }
-            if chunk == nil {
-                guard let following = chunks.next() else { return nil }
-                chunk = following
-                offset = following.offset
-            }
-            let current = offset
-            offset &+= Int64(table.size(of: sample))
-            sample += 1
-            return current
         }
     }
 }

@@ -1,15 +1,5 @@
 /// The video usability information of a sequence parameter set. ITU-T H.264, section E.1.1.
 struct VideoUsability: Sendable, Equatable {
-    /// A hypothetical decoder's buffer, of its first schedule. ITU-T H.264, section E.1.2.
-    struct Buffer: Sendable, Equatable {
-        /// Bits per second.
-        var bitRate: Int64
-        /// Bits.
-        var size: Int64
-        /// Whether the rate is constant.
-        var isConstantRate: Bool
-    }
-
     /// `num_units_in_tick` and `time_scale`; a frame of two fields lasts two ticks.
     struct Timing: Sendable, Equatable {
         var unitsInTick: UInt32
@@ -26,14 +16,13 @@ struct VideoUsability: Sendable, Equatable {
     var transfer: Int?
     var matrix: Int?
     var timing: Timing?
-    var nalBuffer: Buffer?
     /// `max_num_reorder_frames`; `nil` where absent.
     var maximumReorderedFrames: Int?
 
     /// Reads what follows `vui_parameters_present_flag`; `nil` where it is cut short.
     init?(_ reader: inout BitReader) {
         guard readAspect(&reader), Self.readOverscan(&reader), readSignal(&reader), Self.readChromaLocation(&reader),
-            readTiming(&reader), readBuffers(&reader), reader.flag() != nil, readRestriction(&reader)
+            readTiming(&reader), Self.readBuffers(&reader), reader.flag() != nil, readRestriction(&reader)
         else { return nil }
     }
 
@@ -92,34 +81,23 @@ struct VideoUsability: Sendable, Equatable {
         return true
     }
 
-    /// Reads both buffer models and, where there is one, `low_delay_hrd_flag`.
-    private mutating func readBuffers(_ reader: inout BitReader) -> Bool {
-        guard let hasNAL = reader.flag() else { return false }
-        if hasNAL {
-            guard let buffer = Self.readBuffer(&reader) else { return false }
-            nalBuffer = buffer
-        }
-        guard let hasVCL = reader.flag() else { return false }
-        if hasVCL, Self.readBuffer(&reader) == nil { return false }
+    /// Passes both models of a decoder's buffer and, where there is one, `low_delay_hrd_flag`.
+    private static func readBuffers(_ reader: inout BitReader) -> Bool {
+        guard let hasNAL = reader.flag(), !hasNAL || readBuffer(&reader),
+            let hasVCL = reader.flag(), !hasVCL || readBuffer(&reader)
+        else { return false }
         return !(hasNAL || hasVCL) || reader.skip(1)
     }
 
-    private static func readBuffer(_ reader: inout BitReader) -> Buffer? {
-        guard let lastSchedule = reader.exponentialGolomb(), lastSchedule <= 31,
-            let rateScale = reader.bits(4), let sizeScale = reader.bits(4)
-        else { return nil }
-        var first: Buffer?
+    /// ITU-T H.264, section E.1.2.
+    private static func readBuffer(_ reader: inout BitReader) -> Bool {
+        guard let lastSchedule = reader.exponentialGolomb(), lastSchedule <= 31, reader.skip(8) else { return false }
         for _ in 0...lastSchedule {
-            guard let rate = reader.exponentialGolomb(), let size = reader.exponentialGolomb(),
-                let isConstant = reader.flag()
-            else { return nil }
-            first =
-                first
-                ?? Buffer(
-                    bitRate: (Int64(rate) + 1) << Int64(6 + rateScale), size: (Int64(size) + 1) << Int64(4 + sizeScale),
-                    isConstantRate: isConstant)
+            guard reader.exponentialGolomb() != nil, reader.exponentialGolomb() != nil, reader.flag() != nil else {
+                return false
+            }
         }
-        return reader.skip(20) ? first : nil
+        return reader.skip(20)
     }
 
     private mutating func readRestriction(_ reader: inout BitReader) -> Bool {

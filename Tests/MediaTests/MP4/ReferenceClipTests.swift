@@ -33,7 +33,7 @@ struct ReferenceClipTests {
             #expect(track.samples.isPlausible)
             #expect(track.samples.count == packets.count)
             let times = Array(track.samples.presentationTimes)
-            let offsets = Array(track.samples.offsets)
+            let offsets = track.samples.offsets
             let sync = track.samples.syncSamples.map { Set($0) }
             let read = (0..<min(times.count, offsets.count)).map {
                 Packet(

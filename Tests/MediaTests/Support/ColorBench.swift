@@ -39,8 +39,7 @@ struct ColorBench {
 
     /// The planes of the converted picture, one after the other.
     func converted(
-        from description: ColorDescription, bands: [Range<Int>]? = nil,
-        with instructions: LightPass.Instructions = .best
+        from description: ColorDescription, with instructions: LightPass.Instructions = .best
     ) -> [UInt8] {
         let converter = ColorConverter(from: description, with: instructions)
         let (width, height) = (self.width, self.height)
@@ -50,16 +49,14 @@ struct ColorBench {
             result.withUnsafeMutableBufferPointer { target in
                 guard let source = source.baseAddress, let target = target.baseAddress else { return }
                 let cb = width * height
-                for band in bands ?? [0..<height] {
-                    converter.convert(
-                        rows: band, width: width, height: height,
-                        from: ColorConverter.SourcePlanes(
-                            y: source, cb: source + cb, cr: source + cb + chroma,
-                            yStride: width, cbStride: width / 2, crStride: width / 2),
-                        to: ColorConverter.TargetPlanes(
-                            y: target, cb: target + cb, cr: target + cb + chroma,
-                            yStride: width, cbStride: width / 2, crStride: width / 2))
-                }
+                converter.convert(
+                    width: width, height: height,
+                    from: ColorConverter.SourcePlanes(
+                        y: source, cb: source + cb, cr: source + cb + chroma,
+                        yStride: width, cbStride: width / 2, crStride: width / 2),
+                    to: ColorConverter.TargetPlanes(
+                        y: target, cb: target + cb, cr: target + cb + chroma,
+                        yStride: width, cbStride: width / 2, crStride: width / 2))
             }
         }
         return result

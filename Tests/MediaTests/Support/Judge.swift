@@ -1,6 +1,6 @@
 import Foundation
 
-/// An independent verdict on a finished file: CONTRACT section 3, read with ffprobe, ffmpeg and a box walk of its own.
+/// An independent verdict on a finished file: every limit of its profile, read with ffprobe, ffmpeg and a box walk of its own.
 enum Judge {
     /// What the file may be beside the table, since its stream was copied.
     struct Allowance {

@@ -96,7 +96,7 @@ enum Engine {
     }
 }
 
-/// Expects a finished file that keeps the whole table of CONTRACT section 3.
+/// Expects a finished file that keeps every limit of its profile.
 func expectConforming(
     _ outcome: Outcome, minimumSeconds: Double = 2.99, maximumSeconds: Double = 900.1,
     sourceLocation: SourceLocation = #_sourceLocation
