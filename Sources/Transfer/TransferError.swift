@@ -3,10 +3,9 @@
 /// `description` is safe to print, log and store: it holds no token and no key, and of an address that a service gave,
 /// which may hold one, only scheme and host.
 public struct TransferError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The codes of CONTRACT section 2 that a transfer can end with.
+    /// What a transfer can end with. The names are part of the contract.
     public enum Code: String, Sendable, Codable, CaseIterable {
         case inputNotFound = "input_not_found"
-        case sourceTruncated = "source_truncated"
         case sourceChanged = "source_changed"
         case sourceHashMismatch = "source_hash_mismatch"
         case sourceForbidden = "source_forbidden"
@@ -16,8 +15,6 @@ public struct TransferError: Error, Sendable, Equatable, CustomStringConvertible
         case storageAuth = "storage_auth"
         case storageRejected = "storage_rejected"
         case storageUnavailable = "storage_unavailable"
-        case outputExists = "output_exists"
-        case tooLarge = "too_large"
         case cancelled
         case `internal` = "internal"
     }

@@ -68,7 +68,7 @@ public final class HTTPClient: Sendable {
     ///
     /// After `shutdown` the receiver is told at once, by the calling thread.
     @discardableResult
-    public func start(_ request: HTTPRequest, receiver: any HTTPReceiver) -> HTTPExchange {
+    func start(_ request: HTTPRequest, receiver: any HTTPReceiver) -> HTTPExchange {
         HTTPExchange(thread, id: thread.start(request, receiver))
     }
 

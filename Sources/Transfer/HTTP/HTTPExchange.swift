@@ -1,5 +1,5 @@
 /// What a receiver wants next.
-public enum HTTPFlow: Sendable {
+enum HTTPFlow: Sendable {
     /// Go on.
     case more
     /// Nothing was taken: deliver the same again after `HTTPExchange.resume()`. Paused time is no stall.
@@ -9,7 +9,7 @@ public enum HTTPFlow: Sendable {
 }
 
 /// Takes the answer of one exchange as it arrives. Called on the client's thread only, so it must not block.
-public protocol HTTPReceiver: AnyObject, Sendable {
+protocol HTTPReceiver: AnyObject, Sendable {
     /// The final head: redirects are answers like any other, 1xx are left out.
     func receive(_ head: HTTPHead) -> HTTPFlow
     /// The next bytes of the body, at most 16 KiB.
@@ -22,11 +22,11 @@ public protocol HTTPReceiver: AnyObject, Sendable {
 
 extension HTTPReceiver {
     /// Most receivers don't count what was sent.
-    public func sent(_ bytes: Int) {}
+    func sent(_ bytes: Int) {}
 }
 
 /// One exchange under way; usable from any thread, also after it has ended.
-public final class HTTPExchange: Sendable {
+final class HTTPExchange: Sendable {
     private let thread: HTTPThread
     private let id: UInt64
 
@@ -36,8 +36,8 @@ public final class HTTPExchange: Sendable {
     }
 
     /// Ends a pause.
-    public func resume() { thread.post(.resume(id)) }
+    func resume() { thread.post(.resume(id)) }
 
     /// Ends the exchange and its connection; its receiver is told `cancelled`.
-    public func cancel() { thread.post(.cancel(id)) }
+    func cancel() { thread.post(.cancel(id)) }
 }

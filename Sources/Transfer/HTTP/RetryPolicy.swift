@@ -24,7 +24,7 @@ public struct RetryPolicy: Sendable {
     }
 
     /// How a request failed.
-    public enum Fault: Sendable, Equatable {
+    enum Fault: Sendable, Equatable {
         /// The service answered so, and may have said how long to wait, in seconds.
         case status(Int, retryAfter: Double? = nil)
         /// No whole answer came.
@@ -34,7 +34,7 @@ public struct RetryPolicy: Sendable {
     }
 
     /// What to do.
-    public enum Decision: Sendable, Equatable {
+    enum Decision: Sendable, Equatable {
         /// Make the request again after so many seconds.
         case retry(after: Double)
         /// Report the failure.
@@ -49,7 +49,7 @@ public struct RetryPolicy: Sendable {
     ///   - isIdempotent: whether making the request twice does no harm. One that isn't is only made again where the
     ///     service says that it didn't take it.
     ///   - random: from 0 to 1; spreads the requests of many clients over the whole pause ("full jitter").
-    public func decide(
+    func decide(
         _ fault: Fault, attempt: Int, elapsed: Double, isIdempotent: Bool = true, random: Double
     ) -> Decision {
         guard attempt < (fault == .damage ? damagedAttempts : attempts), elapsed < totalSeconds else { return .giveUp }
@@ -68,13 +68,13 @@ public struct RetryPolicy: Sendable {
     }
 
     /// Whether the same request may well succeed later. 509 is OneDrive's word for a spent bandwidth allowance.
-    public static func isTransient(_ status: Int) -> Bool {
+    static func isTransient(_ status: Int) -> Bool {
         [408, 425, 429, 500, 502, 503, 504, 509].contains(status)
     }
 
     /// Seconds to wait by a `Retry-After` header: a number of seconds, or a date. `now` is in seconds since 1970. `nil`
     /// for anything else.
-    public static func retryAfter(_ value: String?, now: Int64) -> Double? {
+    static func retryAfter(_ value: String?, now: Int64) -> Double? {
         guard let value else { return nil }
         let trimmed = value.drop { $0 == " " }
         if let seconds = Double(trimmed), seconds.isFinite { return max(0, seconds) }

@@ -1,6 +1,7 @@
 /// Bytes as lower-case hexadecimal digits, the form of hashes, signatures and ETags.
-enum Hexadecimal {
-    static func string(_ bytes: some Sequence<UInt8>) -> String {
+public enum Hexadecimal {
+    /// Two digits a byte.
+    public static func string(_ bytes: some Sequence<UInt8>) -> String {
         var text = ""
         for byte in bytes {
             text.append(digits[Int(byte >> 4)])

@@ -120,8 +120,8 @@ public protocol ObjectUpload: AnyObject, Sendable {
 public struct UploadMeasures: Sendable, Equatable {
     /// Bytes of the object that the store has confirmed.
     public var bytesSent: Int64 = 0
-    /// Bytes of the object that have left for the store, those that were sent twice twice: on a slow line they move long
-    /// before a part is confirmed.
+    /// Bytes of the object that have left for the store, counted again where they were sent again: on a slow line they
+    /// move long before a part is confirmed.
     public var bytesTransmitted: Int64 = 0
     /// Bytes of the stored object that were fetched to hash it.
     public var bytesFetched: Int64 = 0

@@ -9,9 +9,9 @@ public struct PartLayout: Sendable, Equatable {
     /// S3's smallest part that isn't the last: 5 MiB.
     public static let smallestPart = 5 << 20
     /// S3's largest part: 5 GiB.
-    public static let largestPart = 5 << 30
+    static let largestPart = 5 << 30
     /// S3's most parts of one object.
-    public static let mostParts = 10_000
+    static let mostParts = 10_000
 
     private let partBytes: Int
     private let areEqual: Bool
@@ -20,7 +20,7 @@ public struct PartLayout: Sendable, Equatable {
     ///   - partBytes: size of the parts 2 and on, but for the first few; below 5 MiB it is 5 MiB.
     ///   - headLength: size of part 1.
     ///   - areEqual: all parts are as long as the head, for stores that take nothing else (Cloudflare R2).
-    public init(partBytes: Int, headLength: Int, areEqual: Bool = false) {
+    init(partBytes: Int, headLength: Int, areEqual: Bool = false) {
         self.partBytes = min(
             max(areEqual ? headLength : partBytes, PartLayout.smallestPart), PartLayout.largestPart)
         self.areEqual = areEqual
@@ -34,7 +34,7 @@ public struct PartLayout: Sendable, Equatable {
     ///
     /// Their size doubles every thousand parts, so that an object of any length S3 takes (5 TiB) fits: at 8 MiB the first
     /// thousand hold 8 GiB, all ten thousand 8 TiB.
-    public func bytes(ofPart number: Int) -> Int? {
+    func bytes(ofPart number: Int) -> Int? {
         guard (2...PartLayout.mostParts).contains(number) else { return nil }
         if areEqual { return partBytes }
         let full = min(partBytes << ((number - 2) / 1000), PartLayout.largestPart)

@@ -88,7 +88,7 @@ final class PartSender: Sendable {
     /// Bytes of the parts that the store has confirmed.
     var confirmedBytes: Int64 { state.withLock { $0.confirmedBytes } }
 
-    /// Bytes that have left for the store, those that were sent twice twice.
+    /// Bytes that have left for the store, counted again where they were sent again.
     var transmittedBytes: Int64 { state.withLock { $0.transmittedBytes } }
 
     /// Counts bytes that have left.

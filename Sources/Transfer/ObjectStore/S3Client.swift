@@ -166,7 +166,7 @@ struct S3Client: Sendable {
         return try exchange.perform(isCancelled: isCancelled, { signed(request) }, read: read)
     }
 
-    /// Throws what an answer refuses, also inside a 200.
+    /// Throws what an answer's status refuses; `document` finds an error inside of a 200.
     static func expectSuccess(_ response: HTTPResponse) throws(StorageFailure) {
         guard (200..<300).contains(response.head.status) else { throw StorageFailure(s3: response) }
     }

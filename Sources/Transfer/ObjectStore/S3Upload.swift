@@ -9,12 +9,11 @@ internal import Synchronization
 /// One object on its way into an S3 store: parts leave while the body grows, the head leaves last.
 ///
 /// Memory stays within two parts more than `connections`: the one that is collected or waits for its turn, those on
-/// their way, and the head.
-/// Nothing touches the disk. An upload that is let go of without `finish` or `abort` stops sending; what the store
-/// holds open then is left to `ObjectStore.reapUploads`, which its `opened` event makes possible.
-public final class S3Upload: ObjectUpload {
+/// their way, and the head. Nothing touches the disk. An upload that is let go of without `finish` or `abort` stops
+/// sending; what the store holds open then is left to `ObjectStore.reapUploads`, which its `opened` event makes possible.
+final class S3Upload: ObjectUpload {
     /// `s3://BUCKET/KEY`.
-    public let location: String
+    let location: String
     private let key: String
     private let isShared: Bool
     private let client: S3Client
@@ -67,7 +66,7 @@ public final class S3Upload: ObjectUpload {
     deinit { sender.cancel() }
 
     /// Takes the next bytes of the body; blocks while `connections` parts are on their way and one more is full.
-    public func write(_ bytes: [UInt8], headLength: Int) throws {
+    func write(_ bytes: [UInt8], headLength: Int) throws {
         try use {
             guard headLength >= PartLayout.smallestPart else {
                 throw TransferError(.internal, "the head of a multipart object has to be at least 5 MiB")
@@ -78,7 +77,7 @@ public final class S3Upload: ObjectUpload {
     }
 
     /// Sends the rest and the head, makes the object of them, and asks the store whether it is whole.
-    public func finish(head: [UInt8]) throws {
+    func finish(head: [UInt8]) throws {
         do {
             try use {
                 let (uploadID, rest, number, bodyBytes) = state.withLock { state in
@@ -106,7 +105,7 @@ public final class S3Upload: ObjectUpload {
     }
 
     /// Fetches the object and hashes it.
-    public func sha256() throws -> String? {
+    func sha256() throws -> String? {
         let size = state.withLock { $0.stage == .ended && $0.confirmed > 0 ? $0.confirmed : nil }
         guard let size else { return nil }
         return try ObjectHash.sha256(of: key, bytes: size, client, { [sender] in sender.isCancelled }) { [self] count in
@@ -115,10 +114,10 @@ public final class S3Upload: ObjectUpload {
     }
 
     /// Makes what runs throw `cancelled`.
-    public func cancel() { sender.cancel() }
+    func cancel() { sender.cancel() }
 
-    /// Cancels, and throws away what the store has so far. Blocks until that is done, half a minute at most.
-    public func abort() {
+    /// Cancels, and throws away what the store has so far. Blocks until that is done, about 35 seconds at most.
+    func abort() {
         cancel()
         let deadline = ContinuousClock.now + .seconds(10)
         while state.withLock({ $0.isBusy }), ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 0.01) }
@@ -126,7 +125,7 @@ public final class S3Upload: ObjectUpload {
     }
 
     /// What it has cost.
-    public var measures: UploadMeasures {
+    var measures: UploadMeasures {
         let (confirmed, fetched) = state.withLock { ($0.confirmed, $0.fetched) }
         return UploadMeasures(
             bytesSent: max(confirmed, sender.confirmedBytes), bytesTransmitted: sender.transmittedBytes,

@@ -171,5 +171,5 @@ struct StorageFailure: Error, Equatable {
         "ConditionalRequestConflict", "RequestTimeoutException", "DatabaseTimeout", "ResourceLocked",
     ]
 
-    private static let sizeReasons: Set<String> = ["EntityTooLarge", "MaxMessageLengthExceeded", "Payload too large"]
+    private static let sizeReasons: Set<String> = ["EntityTooLarge", "MaxMessageLengthExceeded"]
 }

@@ -11,9 +11,9 @@ internal import Synchronization
 ///
 /// The wait costs the time of the whole upload after the last frame, and a temporary file of the body's size; an S3
 /// store costs neither.
-public final class TUSUpload: ObjectUpload {
+final class TUSUpload: ObjectUpload {
     /// `supabase://BUCKET/KEY`.
-    public let location: String
+    let location: String
     private let isShared: Bool
     private let target: Target
     private let policy: RetryPolicy
@@ -71,12 +71,12 @@ public final class TUSUpload: ObjectUpload {
     }
 
     /// Puts the next bytes of the body on the disk.
-    public func write(_ bytes: [UInt8], headLength: Int) throws {
+    func write(_ bytes: [UInt8], headLength: Int) throws {
         try use { try spool.append(bytes) }
     }
 
     /// Sends head and body, and asks the store whether it has it all.
-    public func finish(head: [UInt8]) throws {
+    func finish(head: [UInt8]) throws {
         do {
             try use {
                 let start = ContinuousClock.now
@@ -104,13 +104,13 @@ public final class TUSUpload: ObjectUpload {
     }
 
     /// Of what was sent, which the disk had.
-    public func sha256() throws -> String? { state.withLock { $0.hash } }
+    func sha256() throws -> String? { state.withLock { $0.hash } }
 
     /// Makes what runs throw `cancelled`.
-    public func cancel() { state.withLock { $0.isCancelled = true } }
+    func cancel() { state.withLock { $0.isCancelled = true } }
 
     /// Cancels, and throws away what the store and the disk have so far.
-    public func abort() {
+    func abort() {
         cancel()
         let deadline = ContinuousClock.now + .seconds(10)
         while state.withLock({ $0.isBusy }), ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 0.01) }
@@ -118,7 +118,7 @@ public final class TUSUpload: ObjectUpload {
     }
 
     /// What it has cost.
-    public var measures: UploadMeasures {
+    var measures: UploadMeasures {
         let (sent, transmitted, seconds) = state.withLock { ($0.sent, $0.transmitted, $0.seconds) }
         return UploadMeasures(
             bytesSent: sent, bytesTransmitted: transmitted, uploadSeconds: seconds, temporaryBytes: spool.bytes)

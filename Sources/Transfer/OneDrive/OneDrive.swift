@@ -1,5 +1,4 @@
 internal import Glibc
-internal import Synchronization
 
 /// Reads files out of OneDrive.
 ///
@@ -36,7 +35,7 @@ public final class OneDrive: Sendable {
         /// Host suffixes that downloads may come from; empty: Microsoft's.
         public var downloadHosts: [String] = []
         /// Whether download addresses may be plain http: for a stand-in on this machine.
-        public var allowsPrivateHosts = false
+        public var allowsHTTP = false
 
         /// Microsoft's own services.
         public init(_ credential: Credential) { self.credential = credential }
@@ -64,7 +63,7 @@ public final class OneDrive: Sendable {
         self.settings = settings
         self.client = client
         tokens = TokenProvider(settings, client, store, retry)
-        hosts = DownloadHosts(settings.downloadHosts, allowsHTTP: settings.allowsPrivateHosts)
+        hosts = DownloadHosts(settings.downloadHosts, allowsHTTP: settings.allowsHTTP)
         exchange = GraphExchange(client: client, retry: retry)
     }
 

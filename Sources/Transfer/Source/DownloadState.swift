@@ -122,8 +122,7 @@ struct DownloadState {
     private mutating func abandonFar(_ actions: inout [Action]) {
         for (id, request) in requests where !request.isSettled {
             guard request.chunk.end - request.chunk.reached > DownloadWindow.smallest else { continue }
-            requests[id]?.isSettled = true
-            request.chunk.isActive = false
+            settle(id)
             window.truncate(request.chunk)
             actions.append(.cancel(id))
         }
@@ -221,7 +220,7 @@ struct DownloadState {
             retry(request.chunk, fault, error, now: now, &actions)
         case .fail(let error):
             settle(id)
-            if error.code == .inputNotFound, address.isRedirected {
+            if error.code == .inputNotFound, address.canGoBack {
                 refuse(error, request, now: now, &actions)
             } else {
                 stop(error, &actions)

@@ -1,7 +1,3 @@
-internal import Dispatch
-internal import Glibc
-internal import Synchronization
-
 /// A file behind an address, read anywhere: bytes are fetched ahead of the reader over more than one connection, broken
 /// requests go on where they broke, and what isn't the same file any more is noticed.
 ///
@@ -91,7 +87,7 @@ public final class RangedSource: Sendable {
         try buffer.withUnsafeMutableBytes { try download.read(into: $0, at: offset) }
     }
 
-    /// Bytes that came over the network, those that came twice twice.
+    /// Bytes that came over the network, counted again where they came again.
     public var bytesDownloaded: Int64 { download.received.count }
 
     /// Seconds during which at least one request was under way.

@@ -28,8 +28,8 @@ struct SourceAddress {
         self.allows = allows
     }
 
-    /// Whether a redirect led here.
-    var isRedirected: Bool { url != origin && !canRenew }
+    /// Whether a redirect led here from an address that may be asked again; a renewable one is renewed instead.
+    var canGoBack: Bool { url != origin && !canRenew }
 
     /// A request got its bytes: the next redirect is the first of a row.
     mutating func worked() { hops = 0 }

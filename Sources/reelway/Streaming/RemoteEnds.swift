@@ -65,7 +65,7 @@ struct RemoteEnds: Sendable {
         oneDrive.graphURL = given.graphURL
         oneDrive.loginURL = given.loginURL
         oneDrive.downloadHosts = given.downloadHosts
-        oneDrive.allowsPrivateHosts = settings.transfer.allowsPrivateHosts
+        oneDrive.allowsHTTP = settings.transfer.allowsPrivateHosts
         return OneDrive(oneDrive, client: sources, store: tokens, retry: retry)
     }
 

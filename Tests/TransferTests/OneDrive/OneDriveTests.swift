@@ -128,7 +128,7 @@ struct OneDriveTests {
         token.withLock { $0 = first.sandbox.accessToken() }
         var settings = OneDrive.Settings(.accessToken(token.withLock { $0 }))
         settings.graphURL = first.sandbox.graphURL + "/"
-        settings.allowsPrivateHosts = true
+        settings.allowsHTTP = true
         settings.downloadHosts = ["127.0.0.1"]
         let oneDrive = OneDrive(settings, client: first.client, retry: Drive.retry)
         let id = first.sandbox.itemID(for: first.file)

@@ -38,7 +38,7 @@ final class Drive: Sendable {
         settings.graphURL = sandbox.graphURL
         settings.loginURL = sandbox.loginURL
         settings.downloadHosts = [sandbox.downloadHost]
-        settings.allowsPrivateHosts = true
+        settings.allowsHTTP = true
         change(&settings)
         return Drive(sandbox, folder, bytes, settings, store, stallSeconds)
     }
