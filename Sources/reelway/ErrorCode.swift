@@ -1,4 +1,4 @@
-/// Every way in which a command or a job can fail (CONTRACT section 2).
+/// Every way in which a command or a job can fail. The names are part of the contract.
 enum ErrorCode: String, Sendable, CaseIterable {
     case usage
     case inputNotFound = "input_not_found"
@@ -39,7 +39,7 @@ enum ErrorCode: String, Sendable, CaseIterable {
         }
     }
 
-    /// sysexits.h, as CONTRACT section 1 lists them.
+    /// The exit status, of sysexits.h where it has one.
     var exitStatus: Int32 {
         switch self {
         case .usage: 64

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Numbers as people read them, and bytes as they compare them.
+/// Numbers as people read them.
 enum Text {
     /// At most two decimals, none that are zero.
     static func short(_ number: Double) -> String {
@@ -9,11 +9,6 @@ enum Text {
         let whole = Int(hundredths)
         if whole % 100 == 0 { return "\(whole / 100)" }
         return whole % 10 == 0 ? String(format: "%.1f", number) : String(format: "%.2f", number)
-    }
-
-    /// Two lower-case digits a byte.
-    static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     static func megabytes(_ bytes: Int64) -> String { "\(short(Double(bytes) / 1e6)) MB" }

@@ -15,10 +15,10 @@ final class ProgressDisplay {
     private var isBarShown = false
     private var lastLine = -1
 
-    /// - Parameter givesWay: a report goes to standard output: JSON goes to standard error, too.
-    init(_ style: Style, givesWay: Bool) {
+    /// - Parameter reportIsOnStandardOutput: then JSON goes to standard error, too.
+    init(_ style: Style, reportIsOnStandardOutput: Bool) {
         self.style = style == .auto ? (isatty(FileHandle.standardError.fileDescriptor) == 1 ? .bar : .plain) : style
-        output = style == .json && !givesWay ? .standardOutput : .standardError
+        output = style == .json && !reportIsOnStandardOutput ? .standardOutput : .standardError
     }
 
     func show(_ progress: Media.Progress) {

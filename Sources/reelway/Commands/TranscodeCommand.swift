@@ -15,6 +15,9 @@ struct TranscodeCommand: ParsableCommand {
 
     @OptionGroup var choices: TranscodeChoices
 
+    @Option(help: "Threads for decoder and encoder.")
+    var threads: Int?
+
     @Flag(help: "Replace an existing output.")
     var overwrite = false
 
@@ -26,10 +29,14 @@ struct TranscodeCommand: ParsableCommand {
 
     func run() throws {
         let interruption = Interruption()
-        let display = ProgressDisplay(progress, givesWay: report == "-")
+        let display = ProgressDisplay(progress, reportIsOnStandardOutput: report == "-")
         var finished = Report()
         do {
             var options = try choices.options()
+            if let threads, !(1...64).contains(threads) {
+                throw Failure(.usage, "--threads takes a number from 1 to 64")
+            }
+            options.threads = threads
             options.hashesOutput = report != nil
             var endpoints = Endpoints(isCancelled: interruption.isRequested)
             defer { endpoints.close() }
@@ -40,7 +47,7 @@ struct TranscodeCommand: ParsableCommand {
                 from: source, to: sink, options: options, progress: display.show,
                 isCancelled: interruption.isRequested
             ).run()
-            if let source = source as? RemoteSource { finished.describe(source: source, sink: nil) }
+            if let source = source as? RemoteSource { finished.describe(source: source) }
             if let sink = sink as? StoreSink { finished.describe(sink: sink) }
             display.end()
             // Who reads JSON from standard output reads nothing else there.
@@ -66,7 +73,7 @@ struct TranscodeCommand: ParsableCommand {
             do {
                 try Data((text + "\n").utf8).write(to: URL(fileURLWithPath: report))
             } catch {
-                throw MediaError(.storageRejected, "the report \(report) can't be written; check its folder")
+                throw Failure(.storageRejected, "the report \(report) can't be written; check its folder")
             }
         }
     }
@@ -100,9 +107,6 @@ struct TranscodeChoices: ParsableArguments {
     @Option(help: "x264's constant rate factor instead of the planned one.")
     var crf: Double?
 
-    @Option(help: "Threads for decoder and encoder.")
-    var threads: Int?
-
     private static let presets = [
         "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
     ]
@@ -110,22 +114,18 @@ struct TranscodeChoices: ParsableArguments {
     func options() throws -> Transcode.Options {
         var options = Transcode.Options()
         guard let named = Profile.named(profile) else {
-            throw MediaError(.usage, "there is no profile \(profile); choose reels, story or any")
+            throw Failure(.usage, "there is no profile \(profile); choose reels, story or any")
         }
         if let preset, !TranscodeChoices.presets.contains(preset) {
-            throw MediaError(
+            throw Failure(
                 .usage,
                 "x264 has no preset \(preset); choose one of \(TranscodeChoices.presets.joined(separator: ", "))")
         }
-        if let crf, !(0...51).contains(crf) { throw MediaError(.usage, "--crf takes a number from 0 to 51") }
-        if let threads, !(1...64).contains(threads) {
-            throw MediaError(.usage, "--threads takes a number from 1 to 64")
-        }
+        if let crf, !(0...51).contains(crf) { throw Failure(.usage, "--crf takes a number from 0 to 51") }
         options.profile = named
         options.forceEncode = forceEncode
         options.preset = preset
         options.crf = crf
-        options.threads = threads
         return options
     }
 }

@@ -93,8 +93,6 @@ enum JSONAnswer {
 
     /// Only texts, numbers and their collections are answered with, which can always be encoded.
     static func buffer(_ value: some Encodable) -> ByteBuffer {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return ByteBuffer(bytes: (try? encoder.encode(value)) ?? Data("{}".utf8))
+        ByteBuffer(string: (try? JSON.text(of: value, onOneLine: true)) ?? "{}")
     }
 }

@@ -14,8 +14,8 @@ struct CrossOrigin: RouterMiddleware {
         guard !origins.isEmpty else { return try await next(request, context) }
         let origin = request.headers[.origin].flatMap { origins.contains($0) ? $0 : nil }
         var response: Response
-        if let origin, request.method == .options, request.headers[.accessControlRequestMethod] != nil {
-            response = preflight(request, from: origin)
+        if origin != nil, request.method == .options, request.headers[.accessControlRequestMethod] != nil {
+            response = preflight(request)
         } else {
             response = try await next(request, context)
         }
@@ -28,7 +28,7 @@ struct CrossOrigin: RouterMiddleware {
         return response
     }
 
-    private func preflight(_ request: Request, from origin: String) -> Response {
+    private func preflight(_ request: Request) -> Response {
         let methods = Endpoint.methods(at: request.uri.path, in: endpoints)
         return Response(
             status: .noContent,

@@ -87,6 +87,6 @@ extension Request {
         return members
     }
 
-    /// The largest body that is read, in bytes (CONTRACT section 7).
+    /// The largest body that is read, in bytes.
     static let bodyLimit = 64 << 10
 }

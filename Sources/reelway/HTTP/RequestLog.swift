@@ -23,7 +23,7 @@ struct RequestLog: RouterMiddleware {
         let seconds = (clock.now - begun) / .seconds(1)
         let path = context.endpointPath
         // A path or a method that isn't served is the caller's invention: no label, and no end of them.
-        let route = path == nil || path == Self.unknown ? "other" : path ?? "other"
+        let route = path.flatMap { $0 == Self.unknown ? nil : $0 } ?? "other"
         let method = Self.methods.contains(request.method) ? request.method.rawValue : "other"
         metrics.answered(route: route, method: method, status: response.status.code, seconds: seconds)
         context.logger.log(

@@ -19,13 +19,15 @@ struct Job: Sendable, Equatable {
 
 /// Where a video stands; the value of `social_ready_status`.
 ///
-///     pending ──claimed──▶ processing ──completed──▶ ready
-///        ▲  ▲                  │  │ ▲                  │
-///        │  └─released, failed─┘  │ └─lease expired:   │
-///        │    and worth a retry   │   claimed again    │
-///        │                        ▼                    │
-///        ├──triggered, reset── failed ◀──cancelled,    │
-///        └──reset──────────────────────  failed, used up
+/// ```
+/// pending ──claimed──▶ processing ──completed──▶ ready
+///    ▲  ▲                  │  │ ▲                  │
+///    │  └─released, failed─┘  │ └─lease expired:   │
+///    │    and worth a retry   │   claimed again    │
+///    │                        ▼                    │
+///    ├──triggered, reset── failed ◀──cancelled,    │
+///    └──reset──────────────────────  failed, used up
+/// ```
 enum JobState: String, Sendable, Codable, CaseIterable {
     case pending, processing, ready, failed
 

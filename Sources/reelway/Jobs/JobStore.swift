@@ -3,15 +3,18 @@ import Synchronization
 
 /// The videos in the database, and the only place that speaks SQL about them. The files JobStore*.swift are one by concern:
 ///
-///     JobStore          what a worker does: claim, heartbeat, progress, complete, fail, release
-///     JobStoreRequests  what others ask for: trigger, expedite, reset, cancel, backfill
-///     JobStoreStatus    what there is to see
-///     JobStoreObjects   what lies in the object store
-///     JobStoreSecrets   secrets that change by themselves
+/// ```
+/// JobStore          what a worker does: claim, heartbeat, progress, complete, fail, release
+/// JobStoreRequests  what others ask for: trigger, expedite, reset, cancel, backfill
+/// JobStoreStatus    what there is to see
+/// JobStoreObjects   what lies in the object store
+/// JobStoreSecrets   secrets that change by themselves
+/// ```
 ///
 /// Each call is one short statement, so that a transaction pooler may lie between, and any number of programs share the
-/// table. The times are the database's. Which fields a state has is the row trigger's business (Migrations/0003); which
-/// states an event changes is `JobState.after`'s. Every call throws `PostgresError`, or `CancellationError`.
+/// table. The times are the database's. Which fields a state has is the row trigger's business (Migrations/0003). Which
+/// states change by what others ask for, and what a failure leads to, is `JobState.after`'s; a worker's own writes are
+/// for the state its fence stands for. Every call throws `PostgresError`, or `CancellationError`.
 final class JobStore: Sendable {
     let database: Database
     let policy: AttemptPolicy
@@ -126,7 +129,7 @@ final class JobStore: Sendable {
     ///
     /// - Parameters:
     ///   - url: where it is.
-    ///   - report: JSON, as CONTRACT section 4 has it; left out when PostgreSQL can't store it.
+    ///   - report: JSON of a `Report`; left out when PostgreSQL can't store it.
     /// - Returns: false when the video isn't this worker's any more.
     func complete(_ job: Job, url: String, report: String?) async throws -> Bool {
         let id = try await table().cast("$1")
@@ -159,7 +162,7 @@ final class JobStore: Sendable {
     }
 
     /// What became of a video whose attempt failed.
-    enum Failure: Sendable, Equatable {
+    enum FailureOutcome: Sendable, Equatable {
         /// It is tried again after so many seconds.
         case retried(after: Double)
         /// It is given up.
@@ -177,7 +180,7 @@ final class JobStore: Sendable {
     @discardableResult
     func fail(
         _ job: Job, _ code: ErrorCode, _ message: String, retryAfter: Double? = nil
-    ) async throws -> Failure {
+    ) async throws -> FailureOutcome {
         let error = Self.errorText(code, message)
         switch JobState.processing.after(.failed(code), attempt: job.attempt, of: policy.attempts) {
         case .pending:

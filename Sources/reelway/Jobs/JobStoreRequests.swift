@@ -79,9 +79,7 @@ extension JobStore {
             id, JobState.changed(by: event).map(\.rawValue), needsSource)
         guard let row = answer.rows.first else { return .unknown }
         if try row.decode(Bool.self, "is_changed") { return .changed }
-        guard let state = JobState(rawValue: try row.decode(String.self, "status")) else {
-            throw PostgresError(.unexpected, "the database's column social_ready_status holds no state of Reelway's")
-        }
+        let state = try JobState(row)
         return JobState.changed(by: event).contains(state) ? .noSource : .refused(state)
     }
 

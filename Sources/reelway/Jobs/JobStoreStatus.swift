@@ -119,10 +119,7 @@ extension JobStore {
 extension VideoStatus {
     fileprivate init(_ row: Row) throws {
         id = try row.decode(String.self, "id")
-        guard let state = JobState(rawValue: try row.decode(String.self, "status")) else {
-            throw PostgresError(.unexpected, "the database's column social_ready_status holds no state of Reelway's")
-        }
-        self.state = state
+        state = try JobState(row)
         url = row["url"]
         error = row["error"]
         progress = try row.decodeIfPresent(Double.self, "progress")
@@ -130,5 +127,15 @@ extension VideoStatus {
         isAsked = try row.decode(Bool.self, "is_asked")
         isResting = try row.decode(Bool.self, "is_resting")
         json = try row.decode(String.self, "json")
+    }
+}
+
+extension JobState {
+    /// The state in a row's column `status`.
+    init(_ row: Row) throws {
+        guard let state = JobState(rawValue: try row.decode(String.self, "status")) else {
+            throw PostgresError(.unexpected, "the database's column social_ready_status holds no state of Reelway's")
+        }
+        self = state
     }
 }

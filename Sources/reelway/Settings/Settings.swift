@@ -1,9 +1,9 @@
 import Postgres
 
-/// All that can be set from outside, read in one place (CONTRACT section 8).
+/// All that can be set from outside, read in one place. The names are part of the contract.
 ///
 /// ```
-/// environment ──SettingsReader──▶ Settings ─▶ DatabaseSettings, StorageSettings, OneDriveSettings, …
+/// environment ──SettingsReader──▶ Settings ─▶ StorageSettings, OneDriveSettings, WorkerSettings, …
 ///                    └─ faults, all of them at once ─▶ SettingsError
 /// ```
 struct Settings: Sendable {
@@ -55,7 +55,7 @@ struct Settings: Sendable {
 }
 
 extension Settings {
-    /// What works on this machine, but hardly as it was meant; `nil` where nothing does.
+    /// A setting that works on this machine, but hardly as it was meant; `nil`: there is none.
     var doubt: String? {
         guard case .directory = storage.choice, storage.publicURL == nil, ["0.0.0.0", "::"].contains(server.host) else {
             return nil
@@ -96,11 +96,11 @@ struct ServerSettings: Sendable {
                 "set a token, or let REELWAY_HOST be 127.0.0.1: without one only loopback is served")
         }
         if let token, token.revealed.utf8.count < 16 {
-            reader.fault("REELWAY_API_TOKEN", "is shorter than 16 characters; make one with: openssl rand -hex 32")
+            reader.fault("REELWAY_API_TOKEN", "is shorter than 16 characters; make one with: openssl rand -hex 24")
         }
         if let token, token.revealed.contains(where: \.isWhitespace) {
             reader.fault(
-                "REELWAY_API_TOKEN", "holds white space, which no header can carry; make one with: openssl rand -hex 32"
+                "REELWAY_API_TOKEN", "holds white space, which no header can carry; make one with: openssl rand -hex 24"
             )
         }
     }

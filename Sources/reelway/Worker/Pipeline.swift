@@ -1,5 +1,4 @@
 import Foundation
-import Logging
 import Media
 import Transfer
 
@@ -14,11 +13,10 @@ import Transfer
 struct Pipeline: Sendable {
     /// A stored, checked video.
     struct Outcome: Sendable {
-        let key: String
         let url: String
         let bytes: Int64
         let seconds: Double
-        /// JSON of CONTRACT section 4.
+        /// JSON of a `Report`.
         let report: String
     }
 
@@ -76,11 +74,12 @@ struct Pipeline: Sendable {
         var report = try Transcode(
             from: source, to: sink, options: options, progress: watch.report, isCancelled: isStopped
         ).run()
-        report.describe(source: source, sink: sink)
+        report.describe(source: source)
+        report.describe(sink: sink)
         let url = store.publicURL(key: key)
         report.output?.location = url
         return Outcome(
-            key: key, url: url, bytes: report.output?.bytes ?? 0, seconds: start.duration(to: .now) / .seconds(1),
+            url: url, bytes: report.output?.bytes ?? 0, seconds: start.duration(to: .now) / .seconds(1),
             report: try JSON.text(of: report, onOneLine: true))
     }
 
@@ -111,10 +110,9 @@ struct Pipeline: Sendable {
 
 extension Report {
     /// Adds what only the transfer knows: the hash of the source, and how long bytes travelled.
-    mutating func describe(source: RemoteSource, sink: StoreSink?) {
+    mutating func describe(source: RemoteSource) {
         input?.quickXorHash = source.quickXorHash
         timings.downloadSeconds = source.downloadSeconds
-        if let sink { describe(sink: sink) }
     }
 
     /// Adds what only the upload knows.

@@ -13,7 +13,7 @@ struct StoredRefreshToken: RefreshTokenStore {
         if case .refreshToken(let token)? = settings.credential { given = token.revealed } else { given = nil }
         // A token set anew isn't overruled by what became of the one before.
         let digest = SHA256.hash(data: Array((given ?? "").utf8))
-        name = "onedrive-refresh-token/\(Text.hexadecimal(digest.prefix(8)))"
+        name = "onedrive-refresh-token/\(Hexadecimal.string(digest.prefix(8)))"
     }
 
     func rotate(

@@ -1,6 +1,5 @@
 import Foundation
 import Logging
-import Media
 import Postgres
 import ServiceLifecycle
 
@@ -25,7 +24,7 @@ actor Worker: Service {
     private var running: [ObjectIdentifier: JobWatch] = [:]
     private var isStopping = false
     /// From when on leases that ran out are believed; `nil` while the database is away.
-    private var believesLeases: ContinuousClock.Instant? = .now
+    private var leasesBelievedFrom: ContinuousClock.Instant? = .now
     private let wakeUps: AsyncStream<Void>
     private let waker: AsyncStream<Void>.Continuation
     private let sweeps: AsyncStream<Void>
@@ -61,7 +60,7 @@ actor Worker: Service {
                     await withDiscardingTaskGroup { jobs in
                         for await _ in wakeUps {
                             if isStopping { break }
-                            await claimInto(&jobs)
+                            await claim(into: &jobs)
                         }
                         await letFinish()
                     }
@@ -81,14 +80,14 @@ actor Worker: Service {
         wake()
     }
 
-    private func claimInto(_ jobs: inout DiscardingTaskGroup) async {
+    private func claim(into jobs: inout DiscardingTaskGroup) async {
         while running.count < limit, !isStopping {
             do {
                 let claimed = try await store.claim(
                     owner: owner, lease: settings.leaseSeconds,
-                    takesExpired: believesLeases.map { $0 <= .now } ?? false)
+                    takesExpired: leasesBelievedFrom.map { $0 <= .now } ?? false)
                 // Leases also run out while the database is away, and their workers have yet to renew them.
-                if believesLeases == nil { believesLeases = .now + Self.renewalTime }
+                if leasesBelievedFrom == nil { leasesBelievedFrom = .now + Self.renewalTime }
                 guard let job = claimed else { return }
                 let watch = JobWatch()
                 running[ObjectIdentifier(watch)] = watch
@@ -102,7 +101,7 @@ actor Worker: Service {
                 }
             } catch {
                 logger.warning("no video could be claimed", metadata: ["error": "\(Failure(error))"])
-                believesLeases = nil
+                leasesBelievedFrom = nil
                 return
             }
         }
