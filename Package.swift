@@ -16,12 +16,6 @@ let memorySafe: [SwiftSetting] = [
 
 let package = Package(
     name: "reelway",
-    products: [
-        .executable(name: "reelway", targets: ["reelway"]),
-        .executable(name: "onedrive-sandbox", targets: ["onedrive-sandbox"]),
-        .library(name: "Media", targets: ["Media"]),
-        .library(name: "Transfer", targets: ["Transfer"]),
-    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),

@@ -70,7 +70,7 @@ public struct Configuration: Sendable {
 
 /// Printed without the address, which holds the password.
 extension Configuration: CustomStringConvertible, CustomReflectable {
-    /// How long to wait for it.
+    /// Connections and limits of time.
     public var description: String {
         "a database: \(connections) connections, \(connectTimeout) to connect, \(statementTimeout) for a statement"
     }

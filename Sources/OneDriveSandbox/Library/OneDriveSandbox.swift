@@ -139,7 +139,8 @@ public final class OneDriveSandbox: Sendable {
 
     // MARK: What goes wrong
 
-    /// Replaces the faults still to come; the first that fits a request is played. What stalls or is delayed goes on.
+    /// Replaces the faults still to come; the first that fits a request is played. What stalls or is delayed
+    /// because of the old ones is let go at once.
     public func setFaults(_ faults: [Fault]) { queue.replace(with: faults) }
 
     /// Adds faults behind those still to come.
