@@ -12,7 +12,6 @@ struct ToneCase: CustomTestStringConvertible, Sendable {
     var testDescription: String { name }
 }
 
-@Suite("Sound")
 struct AudioTests {
     // The fourth channel of 5.1 and 7.1 is the bass, which a downmix to stereo leaves out.
     static let surround: [Double] = [300, 500, 700, 1100, 1300]
@@ -37,8 +36,8 @@ struct AudioTests {
         ToneCase(name: "audio-alac.mov", tones: [300, 500]),
     ]
 
-    @Test("Every channel's tone is audible in the result", arguments: cases, [false, true])
-    func audible(source: ToneCase, forceEncode: Bool) throws {
+    @Test(arguments: cases, [false, true])
+    func `every channel's tone is audible in the result`(source: ToneCase, forceEncode: Bool) throws {
         let outcome = try Engine.transcode(fixture: source.name, forceEncode: forceEncode)
         try expectConforming(outcome)
         let tones = try Tones(outcome.path)
@@ -50,29 +49,27 @@ struct AudioTests {
         #expect(tones.peak <= 1.0)
     }
 
-    @Test("Left stays left and right stays right", arguments: cases.filter { $0.channels == 2 })
-    func sides(source: ToneCase) throws {
+    @Test(arguments: cases.filter { $0.channels == 2 })
+    func `left stays left and right stays right`(source: ToneCase) throws {
         let tones = try Tones(Engine.transcode(fixture: source.name, forceEncode: true).path)
         #expect(tones.amplitude(300, channel: 0) > 5 * tones.amplitude(300, channel: 1))
         #expect(tones.amplitude(500, channel: 1) > 5 * tones.amplitude(500, channel: 0))
     }
 
-    @Test("Mono and stereo keep their level", arguments: ["audio-mono.mp4", "audio-stereo.mp4", "audio-96k.mp4"])
-    func level(name: String) throws {
+    @Test(arguments: ["audio-mono.mp4", "audio-stereo.mp4", "audio-96k.mp4"])
+    func `mono and stereo keep their level`(name: String) throws {
         let tones = try Tones(Engine.transcode(fixture: name, forceEncode: true).path)
         #expect(abs(tones.amplitude(300, channel: 0) / 0.2 - 1) < 0.1, "\(tones.amplitude(300, channel: 0))")
     }
 
-    @Test("The default track is chosen")
-    func defaultTrack() throws {
+    @Test func `the default track is chosen`() throws {
         let outcome = try Engine.transcode(fixture: "audio-two-tracks-second-default.mp4")
         try expectConforming(outcome)
         let tones = try Tones(outcome.path)
         #expect(tones.amplitude(1000) > 10 * tones.amplitude(400))
     }
 
-    @Test("A track with no decoder is skipped for one that has one, and reported")
-    func undecodableFirst() throws {
+    @Test func `a track with no decoder is skipped for one that has one, and reported`() throws {
         let outcome = try Engine.transcode(fixture: "audio-first-undecodable.mp4")
         try expectConforming(outcome)
         #expect(try Tones(outcome.path).amplitude(1000) > 0.05)
@@ -80,8 +77,7 @@ struct AudioTests {
         #expect(skipped.contains { $0.kind == "audio" && !$0.reason.isEmpty }, "\(skipped)")
     }
 
-    @Test("A track that goes by a decoder's name but not to it is skipped for the next, and reported")
-    func refusedFirst() throws {
+    @Test func `a track that goes by a decoder's name but not to it is skipped for the next, and reported`() throws {
         // Two tracks of AAC, the first of which says it is xHE-AAC, which libavcodec doesn't decode.
         let path = try Scratch.folder() + "/two.mp4"
         try Shell.ffmpeg(
@@ -107,8 +103,7 @@ struct AudioTests {
         }
     }
 
-    @Test("Good video beside sound with no decoder becomes a silent file, and the report says so")
-    func undecodableOnly() throws {
+    @Test func `good video beside sound with no decoder becomes a silent file, and the report says so`() throws {
         let outcome = try Engine.transcode(fixture: "audio-undecodable.mp4")
         try expectConforming(outcome)
         #expect(try FFprobe.read(outcome.path).audio == nil)

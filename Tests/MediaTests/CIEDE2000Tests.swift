@@ -1,6 +1,5 @@
 import Testing
 
-@Suite("The colour difference used to judge conversions")
 struct CIEDE2000Tests {
     /// Sharma, Wu and Dalal (2005), table 1: first colour, second colour, difference.
     private static let published: [[Double]] = [
@@ -25,8 +24,8 @@ struct CIEDE2000Tests {
         [2.0776, 0.0795, -1.1350, 0.9033, -0.0636, -0.5514, 0.9082],
     ]
 
-    @Test("The published pairs come out to four digits", arguments: published)
-    func pair(values: [Double]) {
+    @Test(arguments: published)
+    func `the published pairs come out to four digits`(values: [Double]) {
         let difference = CIEDE2000.difference(
             SIMD3(values[0], values[1], values[2]), SIMD3(values[3], values[4], values[5]))
         #expect(abs(difference - values[6]) < 0.00006, "\(difference)")

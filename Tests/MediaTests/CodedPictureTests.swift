@@ -3,7 +3,6 @@ import Testing
 
 @testable import Media
 
-@Suite("Coded pictures")
 struct CodedPictureTests {
     /// An IDR slice that begins a picture, and a later one of an ordinary picture that does too.
     static let refresh: [UInt8] = [0x65, 0x88, 0x84, 0x21]
@@ -19,8 +18,7 @@ struct CodedPictureTests {
         bytes.withUnsafeBufferPointer { CodedPicture($0, framing) }
     }
 
-    @Test("Units behind lengths and behind start codes are the same units")
-    func framings() {
+    @Test func `units behind lengths and behind start codes are the same units`() {
         let units = [Self.delimiter, Self.sequence, Self.refresh]
         let coded = [0, 0, 0, 1] + Self.delimiter + [0, 0, 1] + Self.sequence + [0, 0, 0, 1] + Self.refresh
         for picture in [
@@ -47,13 +45,12 @@ struct CodedPictureTests {
         ("a hole up to the end", prefixed([ordinary + [UInt8](repeating: 0, count: 65)])),
     ]
 
-    @Test("What no encoder writes is damage", arguments: damaged.indices)
-    func damage(index: Int) {
+    @Test(arguments: damaged.indices)
+    func `what no encoder writes is damage`(index: Int) {
         #expect(!Self.picture(Self.damaged[index].bytes, .lengths(4)).isWhole, "\(Self.damaged[index].what)")
     }
 
-    @Test("Escaped bytes and filling behind a unit are no damage")
-    func legal() {
+    @Test func `escaped bytes and filling behind a unit are no damage`() {
         #expect(Self.picture(Self.prefixed([Self.ordinary + [0, 0, 3, 1, 9]]), .lengths(4)).isWhole)
         #expect(Self.picture(Self.prefixed([Self.ordinary + [0, 0, 0, 0]]), .lengths(4)).isWhole)
         #expect(Self.picture([3] + Self.ordinary.prefix(3), .lengths(1)).isWhole)
@@ -82,14 +79,13 @@ struct CodedPictureTests {
         ),
     ]
 
-    @Test("User data is found beside other messages, which stay", arguments: userData.indices)
-    func removed(index: Int) {
+    @Test(arguments: userData.indices)
+    func `user data is found beside other messages, which stay`(index: Int) {
         let (what, unit, rest) = Self.userData[index]
         #expect(UserData.removed(from: unit) == rest, "\(what)")
     }
 
-    @Test("A packet is rid of its user data, whatever tells its units apart")
-    func withoutUserData() throws {
+    @Test func `a packet is rid of its user data, whatever tells its units apart`() throws {
         let both = [0x06] + Self.tag + Self.point + [0x80]
         let alone = [0x06] + Self.tag + [0x80]
         let point = [0x06] + Self.point + [0x80]
@@ -115,8 +111,7 @@ struct CodedPictureTests {
         }
     }
 
-    @Test("Headers of AAC packets are read, and what MP4 can't hold is refused")
-    func adts() {
+    @Test func `headers of AAC packets are read, and what MP4 can't hold is refused`() {
         // AAC-LC, 48 kHz, stereo, 235 bytes; as ffmpeg writes it.
         let header: [UInt8] = [0xFF, 0xF1, 0x4C, 0x80, 0x1D, 0x7F, 0xFC]
         let read = ADTSHeader(header)
@@ -132,8 +127,7 @@ struct CodedPictureTests {
         #expect(ADTSHeader([0xFF, 0xF1, 0x4C, 0x80, 0x00, 0x7F, 0xFC]) == nil)
     }
 
-    @Test("Packets read one by one make the table an index would have")
-    func table() {
+    @Test func `packets read one by one make the table an index would have`() {
         // Shown 0 2 1 3 in coding order, a pause behind the third.
         let table = SampleTable(
             times: [1000, 1200, 1100, 1500], sizes: [9, 8, 7, 6], keys: [0], lastDuration: 100)

@@ -3,7 +3,6 @@ import Testing
 
 @testable import Media
 
-@Suite("Colour conversion to BT.709")
 struct ColorConverterTests {
     private static func description(
         _ primaries: Int, _ transfer: Int, _ matrix: Int, full: Bool = false, peak: Double? = nil
@@ -59,8 +58,8 @@ struct ColorConverterTests {
 
     // MARK: Against the definitions
 
-    @Test("Every colour comes out within a code of the definition, rounding included", arguments: systems)
-    func reference(source: ColorDescription) {
+    @Test(arguments: systems)
+    func `every colour comes out within a code of the definition, rounding included`(source: ColorDescription) {
         let colours = Self.grid(luma: 29, chroma: 47, full: source.fullRange)
         let bench = ColorBench(patches: colours)
         let results = bench.patches(of: bench.converted(from: source))
@@ -80,8 +79,8 @@ struct ColorConverterTests {
         #expect(worst < 1)
     }
 
-    @Test("Greys stay neutral and never fall as the source rises", arguments: systems)
-    func greys(source: ColorDescription) {
+    @Test(arguments: systems)
+    func `greys stay neutral and never fall as the source rises`(source: ColorDescription) {
         let bench = ColorBench(patches: (0..<1024).map { SIMD3($0, 512, 512) })
         let results = bench.patches(of: bench.converted(from: source))
         for (code, result) in results.enumerated() {
@@ -92,8 +91,7 @@ struct ColorConverterTests {
         if !source.isHDR { #expect(results[source.fullRange ? 1023 : 940].x == 235) }
     }
 
-    @Test("Diffuse white of HLG and PQ comes out at 80 to 90 %, their peak at 100 %")
-    func diffuseWhite() {
+    @Test func `diffuse white of HLG and PQ comes out at 80 to 90 %, their peak at 100 %`() {
         let codes = [(Self.hlg, 64 + 876 * 0.75, 940), (Self.pq, 64 + 876 * 0.58069, 64 + Int(876 * 0.7518))]
         for (source, white, peak) in codes {
             let bench = ColorBench(patches: [SIMD3(Int(white.rounded()), 512, 512), SIMD3(peak, 512, 512)])
@@ -105,8 +103,7 @@ struct ColorConverterTests {
         }
     }
 
-    @Test("BT.709 itself passes unchanged and needs no conversion")
-    func identity() {
+    @Test func `BT.709 itself passes unchanged and needs no conversion`() {
         #expect(!ColorConverter.isNeeded(.bt709))
         #expect(!ColorConverter.isNeeded(Self.description(2, 2, 2)))
         #expect(!ColorConverter.isNeeded(Self.description(255, -7, 0)))
@@ -118,8 +115,7 @@ struct ColorConverterTests {
         }
     }
 
-    @Test("Code points and samples that nobody knows never stop it")
-    func nonsense() {
+    @Test func `code points and samples that nobody knows never stop it`() {
         var random = SystemRandomNumberGenerator()
         for code in [-1, 0, 3, 9, 16, 17, 18, 99, 255, Int.max] {
             for peak in [nil, 0, -1, 1, 203, 1e9, Double.nan, Double.infinity] {
@@ -134,15 +130,15 @@ struct ColorConverterTests {
         }
     }
 
-    @Test("Every processor gives the same picture", arguments: [hlg, pq, p3])
-    func instructions(source: ColorDescription) {
+    @Test(arguments: [hlg, pq, p3])
+    func `every processor gives the same picture`(source: ColorDescription) {
         var bench = ColorBench(patches: Array(repeating: SIMD3(0, 0, 0), count: 9), block: 38)
         for index in bench.samples.indices { bench.samples[index] = UInt16(index * index * 37 % 1024) }
         #expect(bench.converted(from: source, with: .baseline) == bench.converted(from: source))
     }
 
-    @Test("A width that leaves half a vector gives the same colours", arguments: [hlg, p3, ntsc])
-    func oddBlocks(source: ColorDescription) {
+    @Test(arguments: [hlg, p3, ntsc])
+    func `a width that leaves half a vector gives the same colours`(source: ColorDescription) {
         let colours = (0..<5).map { SIMD3(100 + 150 * $0, 400 + 50 * $0, 600 - 40 * $0) }
         let whole = ColorBench(patches: colours + [colours[0]])
         let expected = whole.patches(of: whole.converted(from: source))
@@ -152,8 +148,8 @@ struct ColorConverterTests {
         }
     }
 
-    @Test("The last columns come out as they do inside of a wider picture", arguments: [hlg, pq, p3, ntsc])
-    func lastColumns(source: ColorDescription) {
+    @Test(arguments: [hlg, pq, p3, ntsc])
+    func `the last columns come out as they do inside of a wider picture`(source: ColorDescription) {
         func picture(width: Int) -> ColorBench {
             var bench = ColorBench(patches: [SIMD3(0, 0, 0)], block: 4)
             let planes = [(width, 4, 300), (width / 2, 2, 400), (width / 2, 2, 600)]
@@ -217,8 +213,8 @@ struct ColorConverterTests {
         String(format: "mean %.2f, worst %.2f of %d", mean(values), values.max() ?? 0, values.count)
     }
 
-    @Test("SDR patches match zscale's: mean CIEDE2000 within 1", arguments: [p3, wideSDR, ntsc, jpeg])
-    func sdrPatches(source: ColorDescription) throws {
+    @Test(arguments: [p3, wideSDR, ntsc, jpeg])
+    func `SDR patches match zscale's: mean CIEDE2000 within 1`(source: ColorDescription) throws {
         // Matrix only is what is promised for primaries that are nearly BT.709's: zscale is told so as well.
         var told = source
         if source.keepsLight { (told.primaries, told.transfer) = (1, 1) }
@@ -228,8 +224,8 @@ struct ColorConverterTests {
         #expect(mean(all) < 2)
     }
 
-    @Test("HDR patches match zscale and tonemap", arguments: [hlg, pq])
-    func hdrPatches(source: ColorDescription) throws {
+    @Test(arguments: [hlg, pq])
+    func `HDR patches match zscale and tonemap`(source: ColorDescription) throws {
         // The first is this converter's own definition; the others are what people paste.
         for (nits, curve, limit) in [
             (203, "mobius:peak=4.926108", 0.1), (203, "mobius", 3.0), (100, "mobius", 7.0), (100, "hable", 7.0),
@@ -243,10 +239,9 @@ struct ColorConverterTests {
     }
 
     @Test(
-        "Real HDR pictures match zscale and tonemap",
         .enabled(if: SharedMedia.folder != nil, "../shared/media is absent"),
         arguments: ["sample_edit_list.mp4", "hdr10-av1.mp4"])
-    func realPictures(name: String) throws {
+    func `real HDR pictures match zscale and tonemap`(name: String) throws {
         let source = name == "hdr10-av1.mp4" ? Self.pq : Self.hlg
         let (width, height) = (180, 320)
         let raw = try ColorBench.ffmpeg(
@@ -264,16 +259,14 @@ struct ColorConverterTests {
         }
     }
 
-    @Test("Names are ffprobe's, unknown codes their numbers")
-    func names() {
+    @Test func `names are ffprobe's, unknown codes their numbers`() {
         #expect(Self.hlg.transferName == "arib-std-b67" && Self.hlg.primariesName == "bt2020")
         #expect(Self.hlg.matrixName == "bt2020nc" && Self.hlg.rangeName == "tv" && Self.hlg.isHDR)
         #expect(Self.pq.transferName == "smpte2084" && Self.p3.primariesName == "smpte432" && !Self.p3.isHDR)
         #expect(Self.description(2, 200, 99).transferName == "200" && Self.description(2, 2, 99).matrixName == "99")
     }
 
-    @Test("Taking NTSC and PAL primaries for BT.709's costs what `keepsLight` says")
-    func nearPrimaries() {
+    @Test func `taking NTSC and PAL primaries for BT.709's costs what keepsLight says`() {
         for (primaries, name) in [(6, "SMPTE 170M"), (5, "BT.470BG")] {
             let exact = ColorScience.toBT709(primaries: primaries)
             var differences: [Double] = []

@@ -3,13 +3,12 @@ import Testing
 
 @testable import Media
 
-@Suite("Colour")
 struct ColorTests {
     /// Clips of a standard range, the greatest CIEDE2000 of a patch, and of their mean.
     static let standard = Fixture.names("patches-")
 
-    @Test("Known colours come out as themselves: CIEDE2000 of 2 at most", arguments: standard)
-    func patches(name: String) throws {
+    @Test(arguments: standard)
+    func `known colours come out as themselves: CIEDE2000 of 2 at most`(name: String) throws {
         let outcome = try Engine.transcode(fixture: name, forceEncode: true)
         try expectConforming(outcome)
         let errors = try ColorPatches.errors(of: outcome.path)
@@ -20,8 +19,7 @@ struct ColorTests {
         #expect(errors.reduce(0, +) / Double(errors.count) <= 1.5, "\(rounded(errors))")
     }
 
-    @Test("The judge of colours sees a wrong matrix and a missing conversion of primaries")
-    func judge() throws {
+    @Test func `the judge of colours sees a wrong matrix and a missing conversion of primaries`() throws {
         for name in ["patches-bt601-matrix.mp4", "patches-p3.mp4"] {
             let worst = try ColorPatches.errors(of: Fixture.path(name)).max() ?? 0
             #expect(worst > 3, "\(name): \(worst)")
@@ -29,8 +27,8 @@ struct ColorTests {
         #expect(try ColorPatches.errors(of: Fixture.path("patches-bt709.mp4")).max() ?? 9 < 1)
     }
 
-    @Test("HDR is tone-mapped like one of the usual curves, and greys stay neutral", arguments: Fixture.names("hdr-"))
-    func hdr(name: String) throws {
+    @Test(arguments: Fixture.names("hdr-"))
+    func `HDR is tone-mapped like one of the usual curves, and greys stay neutral`(name: String) throws {
         let outcome = try Engine.transcode(fixture: name)
         try expectConforming(outcome)
         #expect(outcome.report?.input?.video?.hdr == true)
@@ -49,8 +47,8 @@ struct ColorTests {
         #expect((means.min() ?? .infinity) <= 7, "mean CIEDE2000 against hable, mobius, reinhard: \(rounded(means))")
     }
 
-    @Test("Where the tags are makes no difference to the colours", arguments: Fixture.names("hdr-hlg"))
-    func tagsAnywhere(name: String) throws {
+    @Test(arguments: Fixture.names("hdr-hlg"))
+    func `where the tags are makes no difference to the colours`(name: String) throws {
         let reference = try ColorPatches.codes(of: Engine.transcode(fixture: "hdr-hlg.mp4").path)
         let shown = try ColorPatches.codes(of: Engine.transcode(fixture: name).path)
         let worst = zip(shown, reference).map { CIEDE2000.difference(codes: $0, $1) }.max() ?? .infinity

@@ -3,14 +3,12 @@ import Testing
 
 @testable import Media
 
-@Suite("The program")
 struct CommandTests {
     private func reelway(_ arguments: [String], input: String? = nil, limit: Double = 60) throws -> Shell.Result {
         try Shell.run(Repository.program, arguments, input: input, limit: limit)
     }
 
-    @Test("A transcode exits 0 and names its output")
-    func success() throws {
+    @Test func `a transcode exits 0 and names its output`() throws {
         let folder = try Scratch.folder()
         let result = try reelway([
             "transcode", Fixture.path("sync-30fps.mp4"), folder + "/out.mp4", "--preset", "superfast",
@@ -22,7 +20,6 @@ struct CommandTests {
     }
 
     @Test(
-        "Each failure has its exit status and one line of its code",
         arguments: [
             ("none.mp4", 66, "input_not_found"), ("bad-text.mp4", 65, "unsupported_container"),
             ("bad-too-short.mp4", 65, "too_short"), ("bad-hour-long.mp4", 65, "too_long"),
@@ -30,7 +27,7 @@ struct CommandTests {
             ("bad-damaged-30-percent.mp4", 65, "source_corrupt"),
             ("bad-unknown-video-codec.mp4", 65, "unsupported_video_codec"),
         ] as [(String, Int32, String)])
-    func failures(name: String, status: Int32, code: String) throws {
+    func `each failure has its exit status and one line of its code`(name: String, status: Int32, code: String) throws {
         let folder = try Scratch.folder()
         let result = try reelway(["transcode", Fixture.path(name), folder + "/out.mp4", "--progress", "none"])
         #expect(result.status == status)
@@ -39,21 +36,18 @@ struct CommandTests {
         #expect(try Scratch.contents(of: folder) == [])
     }
 
-    @Test(
-        "A wrong call exits 64 before any work",
-        arguments: [
-            ["transcode"], ["transcode", "only-one.mp4"], ["nonsense"], ["transcode", "a", "b", "--profile", "tiktok"],
-            ["transcode", "a", "b", "--crf", "abc"], ["transcode", "a", "b", "--threads", "0"],
-            ["transcode", "a", "b", "--preset", "warp"], ["transcode", "a", "b", "--progress", "loud"], ["inspect"],
-        ])
-    func usage(arguments: [String]) throws {
+    @Test(arguments: [
+        ["transcode"], ["transcode", "only-one.mp4"], ["nonsense"], ["transcode", "a", "b", "--profile", "tiktok"],
+        ["transcode", "a", "b", "--crf", "abc"], ["transcode", "a", "b", "--threads", "0"],
+        ["transcode", "a", "b", "--preset", "warp"], ["transcode", "a", "b", "--progress", "loud"], ["inspect"],
+    ])
+    func `a wrong call exits 64 before any work`(arguments: [String]) throws {
         let result = try reelway(arguments)
         #expect(result.status == 64, "\(result.status): \(result.errors)")
         #expect(!result.errors.isEmpty)
     }
 
-    @Test("An output that exists is refused before any work, and replaced with --overwrite")
-    func overwrite() throws {
+    @Test func `an output that exists is refused before any work, and replaced with --overwrite`() throws {
         let output = try Scratch.folder() + "/out.mp4"
         try Data("mine".utf8).write(to: URL(fileURLWithPath: output))
         let refused = try reelway(["transcode", Fixture.path("sync-30fps.mp4"), output])
@@ -64,8 +58,7 @@ struct CommandTests {
         #expect(try Judge.conforms(output, Judge.Allowance(copiedVideo: true)) == [])
     }
 
-    @Test("An output in no folder, or that is a folder, exits 73")
-    func uncreatable() throws {
+    @Test func `an output in no folder, or that is a folder, exits 73`() throws {
         let folder = try Scratch.folder()
         for output in [folder + "/none/out.mp4", folder] {
             let result = try reelway(["transcode", Fixture.path("sync-30fps.mp4"), output])
@@ -74,8 +67,7 @@ struct CommandTests {
         #expect(try Scratch.contents(of: folder) == [])
     }
 
-    @Test("--report writes the JSON of the contract, of a success and of a failure")
-    func report() throws {
+    @Test func `--report writes the JSON of the contract, of a success and of a failure`() throws {
         let folder = try Scratch.folder()
         let good = try reelway(
             ["transcode", Fixture.path("copy-720p30-48k.mp4"), folder + "/out.mp4", "--report", folder + "/good.json"])
@@ -98,8 +90,7 @@ struct CommandTests {
         #expect(!failure.ok && failure.error?.code == "unsupported_container")
     }
 
-    @Test("--progress json prints an object a line that never goes back")
-    func progress() throws {
+    @Test func `--progress json prints an object a line that never goes back`() throws {
         let folder = try Scratch.folder()
         let result = try reelway(
             [
@@ -113,8 +104,7 @@ struct CommandTests {
         #expect(steps.allSatisfy { (0...1).contains($0.progress) })
     }
 
-    @Test("--progress json leaves standard output to a report that goes there")
-    func progressBesideReport() throws {
+    @Test func `--progress json leaves standard output to a report that goes there`() throws {
         let output = try Scratch.folder() + "/out.mp4"
         let result = try reelway(
             ["transcode", Fixture.path("copy-no-audio.mp4"), output, "--progress", "json", "--report", "-"])
@@ -128,8 +118,8 @@ struct CommandTests {
         try lines.split(separator: "\n").map { try JSONDecoder().decode(Media.Progress.self, from: Data($0.utf8)) }
     }
 
-    @Test("Ctrl-C ends within a second with 130 and leaves nothing", arguments: [nil, 0, 0.4, 1.2])
-    func interrupted(after seconds: Double?) throws {
+    @Test(arguments: [nil, 0, 0.4, 1.2])
+    func `Ctrl-C ends within a second with 130 and leaves nothing`(after seconds: Double?) throws {
         let folder = try Scratch.folder()
         let arguments = [
             "transcode", Fixture.path("size-4k60-portrait.mp4"), folder + "/out.mp4", "--preset", "veryslow",
@@ -152,10 +142,8 @@ struct CommandTests {
         #expect(try Scratch.contents(of: folder) == [])
     }
 
-    @Test(
-        "Standard input is read: from a pipe, and with the index at either end",
-        arguments: ["container-moov-first.mp4", "container.mkv", "container.ts", "container-fragmented.mp4"])
-    func pipe(name: String) throws {
+    @Test(arguments: ["container-moov-first.mp4", "container.mkv", "container.ts", "container-fragmented.mp4"])
+    func `standard input is read: from a pipe, and with the index at either end`(name: String) throws {
         let folder = try Scratch.folder()
         let result = try Shell.run(
             "bash",
@@ -166,8 +154,7 @@ struct CommandTests {
         #expect(faults == [])
     }
 
-    @Test("A pipe that ends early is no success")
-    func brokenPipe() throws {
+    @Test func `a pipe that ends early is no success`() throws {
         let folder = try Scratch.folder()
         let result = try Shell.run(
             "bash",
@@ -177,15 +164,14 @@ struct CommandTests {
         #expect(try Scratch.contents(of: folder) == [])
     }
 
-    @Test("Every preset keeps the profile", arguments: ["ultrafast", "superfast", "medium", "slower"])
-    func presets(name: String) throws {
+    @Test(arguments: ["ultrafast", "superfast", "medium", "slower"])
+    func `every preset keeps the profile`(name: String) throws {
         var options = Transcode.Options.quick(forceEncode: true)
         options.preset = name
         #expect(try Engine.run(Fixture.path("sync-30fps.mp4"), options).faults() == [])
     }
 
-    @Test("--force-encode, --preset, --crf and --threads reach the encoder")
-    func options() throws {
+    @Test func `--force-encode, --preset, --crf and --threads reach the encoder`() throws {
         let folder = try Scratch.folder()
         func size(_ crf: String) throws -> Int64 {
             let arguments = [
@@ -201,8 +187,7 @@ struct CommandTests {
         #expect(try size("40") < size("10"))
     }
 
-    @Test("inspect speaks to people and, with --json, to programs")
-    func inspect() throws {
+    @Test func `inspect speaks to people and, with --json, to programs`() throws {
         let people = try reelway(["inspect", Fixture.path("hdr-hlg.mp4")])
         #expect(people.status == 0 && people.text.lowercased().contains("hevc"), "\(people.text)")
         let programs = try reelway(["inspect", Fixture.path("hdr-hlg.mp4"), "--json"])

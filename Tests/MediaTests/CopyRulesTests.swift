@@ -3,7 +3,6 @@ import Testing
 @testable import Media
 
 /// Decisions on a clip that may be copied, with other pictures listed in it.
-@Suite("Rules of copying")
 struct CopyRulesTests {
     /// What speaks against copying a picture of 24000/1001 frames a second, all of one size.
     private static func reasons(seconds: Double, megabits: Double, hasSound: Bool = true) throws -> [String] {
@@ -21,14 +20,14 @@ struct CopyRulesTests {
         return CopyRules.video(info, .reels)
     }
 
-    @Test("A mean rate over the limit is not copied, though the whole pictures of each second stay below it")
-    func meanRate() throws {
+    @Test func `a mean rate over the limit is not copied, though the whole pictures of each second stay below it`()
+        throws
+    {
         #expect(try Self.reasons(seconds: 20, megabits: 24.9) == [])
         #expect(try Self.reasons(seconds: 20, megabits: 25.2) == ["more than 25 Mb/s"])
     }
 
-    @Test("A picture that leaves no room for its sound in the largest file is not copied")
-    func roomForSound() throws {
+    @Test func `a picture that leaves no room for its sound in the largest file is not copied`() throws {
         // 290 MB of picture in 15 minutes: 15.75 MB of sound at the highest rate don't fit.
         #expect(try Self.reasons(seconds: 900, megabits: 2.578) == ["too large a file"])
         #expect(try Self.reasons(seconds: 900, megabits: 2.578, hasSound: false) == [])

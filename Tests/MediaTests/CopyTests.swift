@@ -12,7 +12,6 @@ struct CopyCase: CustomTestStringConvertible, Sendable {
     var testDescription: String { name }
 }
 
-@Suite("Copying")
 struct CopyTests {
     static let cases = [
         CopyCase(name: "copy-720p30-48k.mp4"),
@@ -51,8 +50,10 @@ struct CopyTests {
         CopyCase(name: "nocopy-full-range.mp4", video: "encode"),
     ]
 
-    @Test("A stream is copied where it conforms, encoded where it doesn't, and each has its reasons", arguments: cases)
-    func action(source: CopyCase) throws {
+    @Test(arguments: cases)
+    func `a stream is copied where it conforms, encoded where it doesn't, and each has its reasons`(source: CopyCase)
+        throws
+    {
         let outcome = try Engine.transcode(fixture: source.name)
         try expectConforming(outcome, minimumSeconds: 1.9)
         #expect(outcome.video?.action == source.video, "\(outcome.video?.reasons ?? [])")
@@ -61,8 +62,8 @@ struct CopyTests {
         if source.audio == "encode" { #expect(outcome.audio?.reasons.isEmpty == false) }
     }
 
-    @Test("A copy is in sync within 5 ms", arguments: cases.filter { $0.audio != "none" })
-    func sync(source: CopyCase) throws {
+    @Test(arguments: cases.filter { $0.audio != "none" })
+    func `a copy is in sync within 5 ms`(source: CopyCase) throws {
         let outcome = try Engine.transcode(fixture: source.name)
         try #require(outcome.error == nil, "\(outcome.error.debugDescription)")
         let events = try SyncMeter(outcome.path).events
@@ -70,22 +71,18 @@ struct CopyTests {
         for event in events { #expect(abs(event.offset - source.lag) <= 0.005, "\(event)") }
     }
 
-    @Test(
-        "Copied pictures are the source's own bytes",
-        arguments: [
-            "copy-720p30-48k.mp4", "copy-1080p30-44.1k-b-frames.mp4", "copy-rotated.mp4", "copy-variable-rate.mp4",
-        ])
-    func sameBytes(name: String) throws {
+    @Test(arguments: [
+        "copy-720p30-48k.mp4", "copy-1080p30-44.1k-b-frames.mp4", "copy-rotated.mp4", "copy-variable-rate.mp4",
+    ])
+    func `copied pictures are the source's own bytes`(name: String) throws {
         let outcome = try Engine.transcode(fixture: name)
         #expect(try Self.hashes(Fixture.path(name)) == Self.hashes(outcome.path))
     }
 
-    @Test(
-        "Where tags are added or units left out, the pictures still decode to the same",
-        arguments: [
-            "copy-untagged.mp4", "copy-from-ts.ts", "copy-from-mkv.mkv", "copy-fragmented.mp4", "container.flv",
-        ])
-    func samePictures(name: String) throws {
+    @Test(arguments: [
+        "copy-untagged.mp4", "copy-from-ts.ts", "copy-from-mkv.mkv", "copy-fragmented.mp4", "container.flv",
+    ])
+    func `where tags are added or units left out, the pictures still decode to the same`(name: String) throws {
         let outcome = try Engine.transcode(fixture: name)
         #expect(outcome.isCopied)
         func decoded(_ path: String) throws -> [Substring] {
@@ -95,8 +92,8 @@ struct CopyTests {
         #expect(try decoded(Fixture.path(name)) == decoded(outcome.path))
     }
 
-    @Test("Another name of BT.709's curve is copied, and BT.709 is all the result says", arguments: [6, 14, 15])
-    func otherNames(transfer: UInt32) throws {
+    @Test(arguments: [6, 14, 15])
+    func `another name of BT.709's curve is copied, and BT.709 is all the result says`(transfer: UInt32) throws {
         let named = try Self.filtered("copy-720p30-48k.mp4", "h264_metadata=transfer_characteristics=\(transfer)")
         // The container alone says so, beside an SPS without tags.
         let bare = try Self.filtered(
@@ -111,8 +108,7 @@ struct CopyTests {
         }
     }
 
-    @Test("Parameter sets, delimiters and filling of a transport stream don't come along")
-    func foreignUnits() throws {
+    @Test func `parameter sets, delimiters and filling of a transport stream don't come along`() throws {
         let outcome = try Engine.transcode(fixture: "copy-from-ts.ts")
         let probe = try Probe(FileSource(path: outcome.path), threads: 1, isCancelled: { false })
         let sets = try #require(probe.info.video.samples?.sets)
@@ -126,8 +122,9 @@ struct CopyTests {
         #expect(count == 120)
     }
 
-    @Test("Sound that outlasts the picture of a container with one length for all doesn't make it truncated")
-    func containerLength() throws {
+    @Test func `sound that outlasts the picture of a container with one length for all doesn't make it truncated`()
+        throws
+    {
         let folder = try Scratch.folder()
         // The sound comes 0.7 s late, and so ends 0.7 s after the picture.
         try Shell.ffmpeg(
@@ -141,8 +138,7 @@ struct CopyTests {
         }
     }
 
-    @Test("A source that can't seek, or is larger than any output, is not read twice")
-    func unscanned() throws {
+    @Test func `a source that can't seek, or is larger than any output, is not read twice`() throws {
         let bytes = try Fixture.bytes("copy-from-mkv.mkv")
         let pipe = NotSeekable(bytes, name: "pipe.mkv")
         #expect(try Engine.run(pipe).report?.plan?.video.action == "encode")
@@ -155,8 +151,7 @@ struct CopyTests {
         #expect(error == nil || error?.code == .tooLarge)
     }
 
-    @Test("A container's rounded times go back to the rate they came from")
-    func grid() throws {
+    @Test func `a container's rounded times go back to the rate they came from`() throws {
         for name in ["copy-from-mkv.mkv", "container.flv", "copy-from-ts.ts", "copy-fragmented.mp4"] {
             let outcome = try Engine.transcode(fixture: name)
             #expect(outcome.isCopied)
@@ -166,17 +161,15 @@ struct CopyTests {
         }
     }
 
-    @Test("--force-encode copies nothing", arguments: ["copy-720p30-48k.mp4", "copy-rotated.mp4"])
-    func forced(name: String) throws {
+    @Test(arguments: ["copy-720p30-48k.mp4", "copy-rotated.mp4"])
+    func `--force-encode copies nothing`(name: String) throws {
         let outcome = try Engine.transcode(fixture: name, forceEncode: true)
         try expectConforming(outcome)
         #expect(outcome.video?.action == "encode" && outcome.audio?.action == "encode")
     }
 
-    @Test(
-        "A conforming file that was made here is copied when it comes back",
-        arguments: ["sync-b-frames.mp4", "rate-29.97.mp4"])
-    func idempotent(name: String) throws {
+    @Test(arguments: ["sync-b-frames.mp4", "rate-29.97.mp4"])
+    func `a conforming file that was made here is copied when it comes back`(name: String) throws {
         let first = try Engine.transcode(fixture: name, forceEncode: true)
         let second = try Engine.run(first.path, .quick())
         try expectConforming(second)

@@ -4,10 +4,9 @@ import Testing
 
 @testable import Media
 
-@Suite("Decoders")
 struct DecoderTests {
-    @Test("Packets without bytes are gaps, not damage", arguments: [false, true])
-    func empty(forceEncode: Bool) throws {
+    @Test(arguments: [false, true])
+    func `packets without bytes are gaps, not damage`(forceEncode: Bool) throws {
         var bytes = try Fixture.bytes("sync-30fps.mp4")
         let sound = try #require(bytes.index(of: "soun"))
         let sizes = try #require(bytes.index(of: "stsz", from: sound)) + 16
@@ -22,8 +21,8 @@ struct DecoderTests {
         for event in try SyncMeter(outcome.path).events { #expect(abs(event.offset) <= 0.005, "\(event)") }
     }
 
-    @Test("A packet counts as damaged once, however many signs of it there are", arguments: [1, 3])
-    func damagedOnce(threads: Int) throws {
+    @Test(arguments: [1, 3])
+    func `a packet counts as damaged once, however many signs of it there are`(threads: Int) throws {
         let source = try FileSource(path: Fixture.path("copy-video-alone.mp4"))
         let demuxer = try Demuxer(source, ignoringEditLists: false, isCancelled: { false })
         let stream = try #require(demuxer.streams.first { $0.kind == .video })

@@ -10,7 +10,6 @@ struct Refusal: CustomTestStringConvertible, Sendable {
     var testDescription: String { name }
 }
 
-@Suite("Refusals")
 struct ErrorTests {
     static let refusals = [
         Refusal(name: "bad-text.mp4", codes: [.unsupportedContainer]),
@@ -32,8 +31,8 @@ struct ErrorTests {
         Refusal(name: "bad-damaged-a-third-of-frames.mp4", codes: [.sourceCorrupt]),
     ]
 
-    @Test("What can't become a video is refused with the code that says why, and leaves nothing", arguments: refusals)
-    func refused(file: Refusal) throws {
+    @Test(arguments: refusals)
+    func `what can't become a video is refused with the code that says why, and leaves nothing`(file: Refusal) throws {
         let outcome = try Engine.transcode(fixture: file.name)
         let error = try #require(outcome.error, "a report instead of a refusal: \(outcome.report.debugDescription)")
         #expect(file.codes.contains(error.code), "\(error)")
@@ -43,10 +42,9 @@ struct ErrorTests {
 
     /// Absurd numbers in an otherwise good file of 5 s: some readers can bear them.
     @Test(
-        "Absurd numbers in a header end in a good file or a clear refusal",
         arguments: ["zero-timescale", "zero-movie-timescale", "huge-timescale", "timescale-1", "singular-matrix"],
         [false, true])
-    func absurd(name: String, forceEncode: Bool) throws {
+    func `absurd numbers in a header end in a good file or a clear refusal`(name: String, forceEncode: Bool) throws {
         let outcome = try Engine.transcode(fixture: "bad-\(name).mp4", forceEncode: forceEncode)
         if let error = outcome.error {
             #expect(![.internal, .cancelled, .outOfMemory, .usage].contains(error.code), "\(error)")
@@ -59,22 +57,19 @@ struct ErrorTests {
         #expect(outcome.seconds < 10)
     }
 
-    @Test("An hour is refused from the header, at once")
-    func costBomb() throws {
+    @Test func `an hour is refused from the header, at once`() throws {
         let outcome = try Engine.run(Fixture.path("bad-hour-long.mp4"), .quick())
         #expect(outcome.error?.code == .tooLong)
         #expect(outcome.seconds < 5)
     }
 
-    @Test("One damaged packet in 150 is concealed and reported")
-    func slightDamage() throws {
+    @Test func `one damaged packet in 150 is concealed and reported`() throws {
         let outcome = try Engine.transcode(fixture: "damaged-one-packet.mp4", forceEncode: true)
         try expectConforming(outcome)
         #expect(outcome.report?.warnings.isEmpty == false)
     }
 
-    @Test("A missing file, a folder and an existing output have codes of their own")
-    func paths() throws {
+    @Test func `a missing file, a folder and an existing output have codes of their own`() throws {
         let folder = try Scratch.folder()
         #expect(throws: MediaError.self) { try FileSource(path: folder + "/none.mp4") }
         do { _ = try FileSource(path: folder + "/none.mp4") } catch let error as MediaError {
@@ -97,8 +92,7 @@ struct ErrorTests {
         #expect(throws: MediaError.self) { try FileSink(path: folder + "/none/out.mp4", overwrite: false) }
     }
 
-    @Test("A failed transcode leaves an output that is to be replaced as it was")
-    func failedOverwrite() throws {
+    @Test func `a failed transcode leaves an output that is to be replaced as it was`() throws {
         let path = try Scratch.folder() + "/there.mp4"
         try Data("mine".utf8).write(to: URL(fileURLWithPath: path))
         let sink = try FileSink(path: path, overwrite: true)
@@ -107,8 +101,8 @@ struct ErrorTests {
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "mine")
     }
 
-    @Test("An output that is a device or a pipe is refused and stays what it is", arguments: [false, true])
-    func specialOutput(overwrite: Bool) throws {
+    @Test(arguments: [false, true])
+    func `an output that is a device or a pipe is refused and stays what it is`(overwrite: Bool) throws {
         let path = try Scratch.folder() + "/pipe"
         #expect(mkfifo(path, 0o600) == 0)
         do {
@@ -121,16 +115,15 @@ struct ErrorTests {
         #expect(lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO)
     }
 
-    @Test("The limits are those of the profile: what is too short for reels is not for `any`")
-    func profiles() throws {
+    @Test func `the limits are those of the profile: what is too short for reels is not for any`() throws {
         let any = try Engine.transcode(fixture: "bad-too-short.mp4", profile: .any)
         try expectConforming(any, minimumSeconds: 0.9)
         let story = try Engine.transcode(fixture: "bad-too-short.mp4", profile: .story)
         #expect(story.error?.code == .tooShort)
     }
 
-    @Test("Cancelling ends the work soon, as `cancelled`, and leaves nothing", arguments: [0, 1, 20])
-    func cancelled(after calls: Int) throws {
+    @Test(arguments: [0, 1, 20])
+    func `cancelling ends the work soon, as cancelled, and leaves nothing`(after calls: Int) throws {
         let folder = try Scratch.folder()
         let source = try FileSource(path: Fixture.path("size-4k60-portrait.mp4"))
         let sink = try FileSink(path: folder + "/out.mp4", overwrite: false)
@@ -153,12 +146,4 @@ struct ErrorTests {
         #expect(error.message.count > 10 && !error.message.contains("\n"), "\(error)", sourceLocation: sourceLocation)
         #expect(!error.message.contains("0x7f") && !error.message.contains("Optional("), sourceLocation: sourceLocation)
     }
-}
-
-import Synchronization
-
-/// Counts calls from any thread.
-final class Counter: Sendable {
-    private let value = Atomic(0)
-    func next() -> Int { value.add(1, ordering: .relaxed).oldValue }
 }

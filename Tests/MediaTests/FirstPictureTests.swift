@@ -2,10 +2,10 @@ import Testing
 
 @testable import Media
 
-@Suite("First look")
 struct FirstPictureTests {
-    @Test("Pictures so large that the decoder's threads wait for more than is read at most still give the first")
-    func largePictures() throws {
+    @Test func `pictures so large that the decoder's threads wait for more than is read at most still give the first`()
+        throws
+    {
         // Noise of 17 MB a picture, of which 16 threads want as many before they give one.
         let path = try Scratch.folder() + "/noise.mov"
         try Shell.ffmpeg(

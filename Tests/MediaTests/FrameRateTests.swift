@@ -10,7 +10,6 @@ struct RateCase: CustomTestStringConvertible, Sendable {
     var testDescription: String { source }
 }
 
-@Suite("Frame rates")
 struct FrameRateTests {
     static let constant = [
         RateCase(source: "rate-23.976.mp4", rates: [24000.0 / 1001]),
@@ -31,16 +30,18 @@ struct FrameRateTests {
     ]
     static let variable = ["vfr-dropped.mp4", "vfr-jitter.mp4", "vfr-halved.mp4", "vfr-hold.mp4"]
 
-    @Test("The rate is the source's own, or an exact multiple or divisor of it", arguments: constant, [false, true])
-    func rate(source: RateCase, forceEncode: Bool) throws {
+    @Test(arguments: constant, [false, true])
+    func `the rate is the source's own, or an exact multiple or divisor of it`(source: RateCase, forceEncode: Bool)
+        throws
+    {
         let outcome = try Engine.transcode(fixture: source.source, forceEncode: forceEncode)
         try expectConforming(outcome)
         let rate = try #require(try FFprobe.read(outcome.path).video).rate
         #expect(source.rates.contains { abs($0 - rate) < 0.001 }, "\(rate)")
     }
 
-    @Test("A constant rate keeps sound and picture within 5 ms", arguments: constant, [false, true])
-    func constantStaysInSync(source: RateCase, forceEncode: Bool) throws {
+    @Test(arguments: constant, [false, true])
+    func `a constant rate keeps sound and picture within 5 ms`(source: RateCase, forceEncode: Bool) throws {
         let outcome = try Engine.transcode(fixture: source.source, forceEncode: forceEncode)
         try #require(outcome.error == nil, "\(outcome.error.debugDescription)")
         let events = try SyncMeter(outcome.path).events
@@ -48,10 +49,10 @@ struct FrameRateTests {
         for event in events { #expect(abs(event.offset) <= 0.005, "\(event)") }
     }
 
-    @Test(
-        "A variable rate becomes a constant one; each event is within half a frame and nothing drifts",
-        arguments: variable)
-    func variableStaysInSync(name: String) throws {
+    @Test(arguments: variable)
+    func `a variable rate becomes a constant one; each event is within half a frame and nothing drifts`(name: String)
+        throws
+    {
         let outcome = try Engine.transcode(fixture: name, forceEncode: true)
         try expectConforming(outcome)
         let rate = try #require(try FFprobe.read(outcome.path).video).rate
@@ -62,10 +63,8 @@ struct FrameRateTests {
         #expect(abs(mean) <= 0.005, "\(events)")
     }
 
-    @Test(
-        "Each output frame shows the source's frame of its instant",
-        arguments: constant.map(\.source) + variable)
-    func picturesKeepTheirTime(name: String) throws {
+    @Test(arguments: constant.map(\.source) + variable)
+    func `each output frame shows the source's frame of its instant`(name: String) throws {
         let outcome = try Engine.transcode(fixture: name, forceEncode: true)
         try #require(outcome.error == nil, "\(outcome.error.debugDescription)")
         let source = try SyncMeter(Fixture.path(name)).counts
@@ -88,8 +87,7 @@ struct FrameRateTests {
         }
     }
 
-    @Test("A variable rate that a phone writes may be copied, and stays in sync")
-    func variableCopy() throws {
+    @Test func `a variable rate that a phone writes may be copied, and stays in sync`() throws {
         let outcome = try Engine.transcode(fixture: "copy-variable-rate.mp4")
         try expectConforming(outcome)
         for event in try SyncMeter(outcome.path).events { #expect(abs(event.offset) <= 0.005, "\(event)") }

@@ -13,7 +13,6 @@ struct Shape: CustomTestStringConvertible, Sendable {
     var testDescription: String { name }
 }
 
-@Suite("Orientation, shape and size")
 struct GeometryTests {
     static let shapes = [
         Shape(name: "turn-0.mp4", aspect: 16 / 9, size: [320, 180]),
@@ -43,8 +42,8 @@ struct GeometryTests {
         Shape(name: "size-change.mkv", aspect: 16 / 9),
     ]
 
-    @Test("Pixels are upright, square and of an allowed size", arguments: shapes)
-    func upright(shape: Shape) throws {
+    @Test(arguments: shapes)
+    func `pixels are upright, square and of an allowed size`(shape: Shape) throws {
         let outcome = try Engine.transcode(fixture: shape.name, forceEncode: true)
         try expectConforming(outcome)
         let video = try #require(try FFprobe.read(outcome.path).video)
@@ -58,8 +57,7 @@ struct GeometryTests {
         }
     }
 
-    @Test("Where container and bitstream differ about the pixel's shape, the container's word counts")
-    func containerAspect() throws {
+    @Test func `where container and bitstream differ about the pixel's shape, the container's word counts`() throws {
         // Square pixels by the SPS, and 16:9 of them by the container: 180x320 is shown as a square.
         let path = try Scratch.folder() + "/square.mp4"
         try Shell.ffmpeg(["-i", Fixture.path("shape-portrait.mp4"), "-c", "copy", "-aspect", "1:1", path])
@@ -71,18 +69,16 @@ struct GeometryTests {
         #expect(try Self.corners(outcome.path, at: 1, inset: 32) == "RG/BW")
     }
 
-    @Test(
-        "A copied picture is shown upright too",
-        arguments: shapes.filter { ["turn-0.mp4", "turn-90.mp4", "turn-180.mp4", "turn-270.mp4"].contains($0.name) })
-    func copiedUpright(shape: Shape) throws {
+    @Test(arguments: shapes.filter { ["turn-0.mp4", "turn-90.mp4", "turn-180.mp4", "turn-270.mp4"].contains($0.name) })
+    func `a copied picture is shown upright too`(shape: Shape) throws {
         let outcome = try Engine.transcode(fixture: shape.name)
         try expectConforming(outcome)
         #expect(outcome.isCopied, "\(outcome.video?.reasons ?? [])")
         #expect(try Self.corners(outcome.path, at: 1) == shape.corners)
     }
 
-    @Test("A small picture is never enlarged", arguments: shapes)
-    func neverEnlarged(shape: Shape) throws {
+    @Test(arguments: shapes)
+    func `a small picture is never enlarged`(shape: Shape) throws {
         let source = try #require(try FFprobe.read(Fixture.path(shape.name)).video)
         let outcome = try Engine.transcode(fixture: shape.name, forceEncode: true)
         let video = try #require(try FFprobe.read(outcome.path).video)
@@ -97,8 +93,7 @@ struct GeometryTests {
         #expect(Double(max(video.width ?? 0, video.height ?? 0)) <= most)
     }
 
-    @Test("Upright 4K at 60 fps becomes 1080x1920 at 60 fps")
-    func tall4K() throws {
+    @Test func `upright 4K at 60 fps becomes 1080x1920 at 60 fps`() throws {
         let outcome = try Engine.transcode(fixture: "size-4k60-portrait.mp4")
         try expectConforming(outcome)
         let video = try #require(try FFprobe.read(outcome.path).video)
@@ -106,8 +101,8 @@ struct GeometryTests {
         #expect(abs(video.rate - 60) < 0.001)
     }
 
-    @Test("Interlaced pictures are deinterlaced, and move forward", arguments: Fixture.names("interlaced-"))
-    func interlaced(name: String) throws {
+    @Test(arguments: Fixture.names("interlaced-"))
+    func `interlaced pictures are deinterlaced, and move forward`(name: String) throws {
         let outcome = try Engine.transcode(fixture: name)
         try expectConforming(outcome)
         #expect(outcome.report?.input?.video?.interlaced == true)
@@ -121,8 +116,7 @@ struct GeometryTests {
         #expect(backward <= steps.count / 10, "the bar goes back \(backward) times of \(steps.count)")
     }
 
-    @Test("An interlaced stream whose size changes is deinterlaced on")
-    func interlacedSizeChange() throws {
+    @Test func `an interlaced stream whose size changes is deinterlaced on`() throws {
         let folder = try Scratch.folder()
         for (name, size, start) in [("a", "320x288", "0"), ("b", "480x288", "2")] {
             try Shell.ffmpeg(
@@ -136,8 +130,7 @@ struct GeometryTests {
         #expect(abs((outcome.report?.output?.durationSeconds ?? 0) - 4) < 0.2)
     }
 
-    @Test("A stream that begins progressive is deinterlaced from where it needs it")
-    func interlacedLater() throws {
+    @Test func `a stream that begins progressive is deinterlaced from where it needs it`() throws {
         let folder = try Scratch.folder()
         let bar = "geq=lum='if(between(X,mod(N*16,320),mod(N*16,320)+24),235,64)':cb=128:cr=128"
         try Shell.ffmpeg(

@@ -4,14 +4,14 @@ import Testing
 
 @testable import Media
 
-@Suite("Head start")
 struct HeadStartTests {
     @Test(
-        "A transcode that goes on from the first look decodes each packet once and gives the same bytes",
         arguments: [
             "copy-1080p30-44.1k-b-frames.mp4", "container.ts", "hdr-hlg-tags-in-bitstream.mp4", "rate-1.mp4",
         ], [1, 2, 16, nil])
-    func same(fixture: String, threads: Int?) throws {
+    func `a transcode that goes on from the first look decodes each packet once and gives the same bytes`(
+        fixture: String, threads: Int?
+    ) throws {
         let ahead = try encode(fixture, threads: threads, ahead: true)
         let afresh = try encode(fixture, threads: threads, ahead: false)
         #expect(ahead.packetsDecoded == ahead.packetsRead)
@@ -21,8 +21,7 @@ struct HeadStartTests {
         #expect(ahead.packets == afresh.packets)
     }
 
-    @Test("A transcode goes on with the first look's decoder, unless it wants another number of threads")
-    func used() throws {
+    @Test func `a transcode goes on with the first look's decoder, unless it wants another number of threads`() throws {
         let name = "copy-1080p30-44.1k-b-frames.mp4"
         for (looking, transcoding, isUsed) in [(2, 2, true), (nil, nil, true), (1, 2, false)] as [(Int?, Int?, Bool)] {
             let probe = try Probe(FileSource(path: Fixture.path(name)), threads: looking, isCancelled: { false })
@@ -38,8 +37,8 @@ struct HeadStartTests {
         }
     }
 
-    @Test("A copy's check goes on from the first look, and looks at each picture once", arguments: [1, 2, nil])
-    func copied(threads: Int?) throws {
+    @Test(arguments: [1, 2, nil])
+    func `a copy's check goes on from the first look, and looks at each picture once`(threads: Int?) throws {
         var checked: [Int] = []
         for isAhead in [true, false] {
             let probe = try Probe(
@@ -58,8 +57,7 @@ struct HeadStartTests {
         #expect(checked[0] == checked[1] && checked[0] > 0)
     }
 
-    @Test("What was decoded is handed over once, and not at all where the decoder had to be drained")
-    func handedOver() throws {
+    @Test func `what was decoded is handed over once, and not at all where the decoder had to be drained`() throws {
         let probe = try Probe(
             FileSource(path: Fixture.path("copy-1080p30-44.1k-b-frames.mp4")), threads: 2, isCancelled: { false })
         let start = try #require(probe.takeHeadStart())

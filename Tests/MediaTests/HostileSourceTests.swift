@@ -3,7 +3,6 @@ import Testing
 
 @testable import Media
 
-@Suite("Hostile sources and sinks")
 struct HostileSourceTests {
     static let layouts = [
         "container-moov-last.mp4", "container-moov-first.mp4", "container-fragmented.mp4", "container.mkv",
@@ -23,8 +22,8 @@ struct HostileSourceTests {
         return sink.file ?? []
     }
 
-    @Test("A source that breaks at a byte ends the work with the source's own error", arguments: layouts)
-    func breaks(name: String) throws {
+    @Test(arguments: layouts)
+    func `a source that breaks at a byte ends the work with the source's own error`(name: String) throws {
         let bytes = try Fixture.bytes(name)
         for share in [0, 1, 3, 10, 25, 50, 75, 90, 98] {
             let (sink, _, error) = try Engine.run(FailsAt(bytes, at: bytes.count * share / 100), Self.options())
@@ -34,24 +33,24 @@ struct HostileSourceTests {
         }
     }
 
-    @Test("One byte at a time gives the same file", arguments: layouts)
-    func bytewise(name: String) throws {
+    @Test(arguments: layouts)
+    func `one byte at a time gives the same file`(name: String) throws {
         let (sink, _, error) = try Engine.run(OneByteAtATime(Fixture.bytes(name), name: name), Self.options())
         #expect(error == nil)
         #expect(sink.file == (try Self.reference(name)))
     }
 
-    @Test("A slow source gives the same file", arguments: ["container-moov-last.mp4", "container.ts"])
-    func slow(name: String) throws {
+    @Test(arguments: ["container-moov-last.mp4", "container.ts"])
+    func `a slow source gives the same file`(name: String) throws {
         let (sink, _, error) = try Engine.run(Slow(Fixture.bytes(name), name: name), Self.options())
         #expect(error == nil)
         #expect(sink.file == (try Self.reference(name)))
     }
 
-    @Test(
-        "A source that can't seek gives a whole file, or a refusal that says so, and is read in order",
-        arguments: layouts)
-    func pipe(name: String) throws {
+    @Test(arguments: layouts)
+    func `a source that can't seek gives a whole file, or a refusal that says so, and is read in order`(name: String)
+        throws
+    {
         let source = NotSeekable(try Fixture.bytes(name), name: name)
         let (sink, _, error) = try Engine.run(source, Self.options())
         #expect(!source.jumped)
@@ -67,8 +66,8 @@ struct HostileSourceTests {
         }
     }
 
-    @Test("A source that lies about its length gives the whole video or a refusal", arguments: layouts)
-    func liar(name: String) throws {
+    @Test(arguments: layouts)
+    func `a source that lies about its length gives the whole video or a refusal`(name: String) throws {
         let bytes = try Fixture.bytes(name)
         for claim in [0, 1, bytes.count / 2, bytes.count - 1, bytes.count + 1, bytes.count + 100_000, Int.max / 2] {
             let (sink, report, error) = try Engine.run(LiesAboutLength(bytes, claims: claim), Self.options())
@@ -81,8 +80,8 @@ struct HostileSourceTests {
         }
     }
 
-    @Test("The sink gets the body in order and the head last", arguments: layouts)
-    func order(name: String) throws {
+    @Test(arguments: layouts)
+    func `the sink gets the body in order and the head last`(name: String) throws {
         let sink = MemorySink()
         let (_, report, error) = try Engine.run(MemorySource(fixture: name), into: sink, Self.options())
         #expect(error == nil)
@@ -106,8 +105,8 @@ struct HostileSourceTests {
         return options
     }
 
-    @Test("A time that jumps by a day is refused instead of filled with one picture", arguments: [8, 9] as [UInt8])
-    func jump(tag: UInt8) throws {
+    @Test(arguments: [8, 9] as [UInt8])
+    func `a time that jumps by a day is refused instead of filled with one picture`(tag: UInt8) throws {
         // FLV tags: type, three bytes of size, three of time and one above them, three of stream, data, size again.
         var bytes = try Fixture.bytes("container.flv")
         var position = 13
@@ -127,15 +126,13 @@ struct HostileSourceTests {
         #expect(ContinuousClock.now - begun < .seconds(10))
     }
 
-    @Test("Even noise at the finest quality stays within 25 Mb/s")
-    func bitrate() throws {
+    @Test func `even noise at the finest quality stays within 25 Mb/s`() throws {
         let (sink, _, error) = try Engine.run(FileSource(path: Self.noise()), Self.noisy(crf: 1))
         #expect(error == nil)
         if let file = sink.file { #expect(try Judge.conforms(Engine.store(file)) == []) }
     }
 
-    @Test("Noise keeps a small file's size, at the share of bits that 15 min of 1080p60 have")
-    func sizeLimit() throws {
+    @Test func `noise keeps a small file's size, at the share of bits that 15 min of 1080p60 have`() throws {
         // 300 MB over 15 min of 1080p60 are 0.019 bits a pixel; the same for 12 s of 640x360 at 30 a second.
         let path = try Scratch.folder() + "/noise.mkv"
         try Shell.ffmpeg(
@@ -153,8 +150,8 @@ struct HostileSourceTests {
         #expect(rate < 0.0195, "more bits a pixel than the longest reel has: \(rate)")
     }
 
-    @Test("A large result leaves in pieces but for the media its head has to hold", arguments: [1 << 18, 5 << 20])
-    func pieces(mediaInHead: Int) throws {
+    @Test(arguments: [1 << 18, 5 << 20])
+    func `a large result leaves in pieces but for the media its head has to hold`(mediaInHead: Int) throws {
         let (path, options) = (try Self.noise(), Self.noisy())
         let sink = MemorySink(mediaInHead: mediaInHead)
         let (_, report, error) = try Engine.run(FileSource(path: path), into: sink, options)
@@ -171,8 +168,7 @@ struct HostileSourceTests {
         #expect(try Judge.conforms(Engine.store(sink.file ?? [])) == [])
     }
 
-    @Test("A small result is packed, though the room for its index is planned for the longest video")
-    func packed() throws {
+    @Test func `a small result is packed, though the room for its index is planned for the longest video`() throws {
         let clip = try Data(contentsOf: URL(fileURLWithPath: Self.noise("ts")))
         let source = NotSeekable([UInt8](clip), name: "noise.ts")
         let (sink, report, error) = try Engine.run(source, into: MemorySink(mediaInHead: 1 << 18), Self.noisy(crf: 40))
@@ -181,16 +177,16 @@ struct HostileSourceTests {
         #expect(bytes > 1 << 18 && sink.calls == [.finish(count: bytes)], "\(sink.calls)")
     }
 
-    @Test("A sink that fails ends the work with its own error", arguments: [0, 1, 2])
-    func brokenSink(after calls: Int) throws {
+    @Test(arguments: [0, 1, 2])
+    func `a sink that fails ends the work with its own error`(after calls: Int) throws {
         let (path, options) = (try Self.noise(), Self.noisy())
         let (sink, _, error) = try Engine.run(FileSource(path: path), into: MemorySink(failsAfter: calls), options)
         #expect(error == MemorySink.failure)
         #expect(sink.file == nil && sink.calls.last == .abort, "\(sink.calls)")
     }
 
-    @Test("Progress begins at 0, never goes back and ends near 1", arguments: layouts)
-    func progress(name: String) throws {
+    @Test(arguments: layouts)
+    func `progress begins at 0, never goes back and ends near 1`(name: String) throws {
         var seen: [Media.Progress] = []
         _ = try Transcode(
             from: MemorySource(fixture: name), to: MemorySink(), options: Self.options(), progress: { seen.append($0) }

@@ -11,7 +11,6 @@ struct RestCase: CustomTestStringConvertible, Sendable {
     var testDescription: String { "\(rest) s, .\(ending)" }
 }
 
-@Suite("The last picture")
 struct LastPictureTests {
     /// Three pictures of 12 s each.
     private static func slides(_ ending: String) throws -> String {
@@ -40,15 +39,16 @@ struct LastPictureTests {
         RestCase(ending: "mp4", rest: 3), RestCase(ending: "mkv", rest: 3),
     ]
 
-    @Test("Pictures of 12 s are shown for 12 s each", arguments: ["mp4", "mkv"], [false, true])
-    func slideshow(ending: String, forceEncode: Bool) throws {
+    @Test(arguments: ["mp4", "mkv"], [false, true])
+    func `pictures of 12 s are shown for 12 s each`(ending: String, forceEncode: Bool) throws {
         let outcome = try Engine.transcode(path: Self.slides(ending), forceEncode: forceEncode)
         try expectConforming(outcome)
         #expect(abs((outcome.report?.output?.durationSeconds ?? 0) - 36) < 0.05)
     }
 
-    @Test("A picture that rests at the end stays as long as its source says", arguments: rests, [false, true])
-    func restsAtEnd(source: RestCase, forceEncode: Bool) throws {
+    @Test(arguments: rests, [false, true])
+    func `a picture that rests at the end stays as long as its source says`(source: RestCase, forceEncode: Bool) throws
+    {
         let outcome = try Engine.transcode(path: Self.rest(source), forceEncode: forceEncode)
         try expectConforming(outcome)
         let wanted = 119.0 / 30 + Double(source.rest)
@@ -56,8 +56,8 @@ struct LastPictureTests {
         #expect(outcome.isCopied == (!forceEncode && source.rest == 3))
     }
 
-    @Test("A file that is cut before a long last picture is truncated", arguments: ["mkv", "flv"])
-    func cut(ending: String) throws {
+    @Test(arguments: ["mkv", "flv"])
+    func `a file that is cut before a long last picture is truncated`(ending: String) throws {
         let path = try Self.rest(RestCase(ending: ending, rest: 12))
         let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
         let (_, _, error) = try Engine.run(MemorySource(bytes.prefix(bytes.count * 9 / 10), name: "cut.\(ending)"))

@@ -4,10 +4,9 @@ import Testing
 @testable import Media
 
 /// Needs a process of its own: other tests' memory would count too.
-@Suite("Memory", .enabled(if: ProcessInfo.processInfo.environment["REELWAY_LEAKS"] == "1", "only with REELWAY_LEAKS=1"))
+@Suite(.enabled(if: ProcessInfo.processInfo.environment["REELWAY_LEAKS"] == "1", "only with REELWAY_LEAKS=1"))
 struct LeakTests {
-    @Test("200 transcodes in one process leave the memory flat")
-    func flat() throws {
+    @Test func `200 transcodes in one process leave the memory flat`() throws {
         let names = [
             "sync-30fps.mp4", "copy-stereo-128k.mp4", "audio-5.1.mp4", "bad-damaged-30-percent.mp4", "hdr-hlg.mp4",
         ]

@@ -3,10 +3,8 @@ import Testing
 
 @testable import Media
 
-@Suite("Errors of libav")
 struct LibavLogTests {
-    @Test("Want of memory is nobody's fault, whatever libav was doing; anything else is what was said")
-    func meanings() {
+    @Test func `want of memory is nobody's fault, whatever libav was doing; anything else is what was said`() {
         #expect(MediaError(.sourceCorrupt, "it can't be opened", libav: REELWAY_ENOMEM) == .outOfMemory)
         let other = MediaError(.sourceCorrupt, "it can't be opened", libav: reelway_averror(EINVAL))
         #expect(other.code == .sourceCorrupt)

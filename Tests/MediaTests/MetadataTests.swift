@@ -3,10 +3,9 @@ import Testing
 
 @testable import Media
 
-@Suite("Tracks and metadata beside picture and sound")
 struct MetadataTests {
-    @Test("Nothing of place, device or text reaches the output", arguments: Fixture.names("track-"), [false, true])
-    func nothingLeaks(name: String, forceEncode: Bool) throws {
+    @Test(arguments: Fixture.names("track-"), [false, true])
+    func `nothing of place, device or text reaches the output`(name: String, forceEncode: Bool) throws {
         let outcome = try Engine.transcode(fixture: name, forceEncode: forceEncode)
         try expectConforming(outcome)
         let bytes = try Data(contentsOf: URL(fileURLWithPath: outcome.path))
@@ -27,10 +26,10 @@ struct MetadataTests {
         #expect(probe.streams.count == 2)
     }
 
-    @Test(
-        "What a camera writes into the bitstream of itself and of the place doesn't come along either",
-        arguments: ["copy-720p30-48k.mp4", "copy-untagged.mp4", "copy-from-ts.ts", "copy-from-mkv.mkv"])
-    func userData(name: String) throws {
+    @Test(arguments: ["copy-720p30-48k.mp4", "copy-untagged.mp4", "copy-from-ts.ts", "copy-from-mkv.mkv"])
+    func `what a camera writes into the bitstream of itself and of the place doesn't come along either`(name: String)
+        throws
+    {
         // x264's note of its settings, which tells of neither, becomes what AVCHD's cameras write.
         let clean = try Fixture.bytes(name)
         let note: [UInt8] = [0xDC, 0x45, 0xE9, 0xBD, 0xE6, 0xD9, 0x48, 0xB7]
@@ -46,35 +45,30 @@ struct MetadataTests {
         }
     }
 
-    @Test("The sources do hold what must not leak")
-    func sourcesHoldIt() throws {
+    @Test func `the sources do hold what must not leak`() throws {
         for name in Fixture.names("track-gps") {
             let tags = try FFprobe.read(Fixture.path(name)).format?.tags ?? [:]
             #expect(tags.values.contains { $0.contains("Secret") }, "\(name): \(tags)")
         }
     }
 
-    @Test(
-        "Dropped tracks are reported",
-        arguments: ["track-timecode.mov", "track-timed-metadata.mp4", "track-subtitles.mp4", "track-cover.mp4"])
-    func dropped(name: String) throws {
+    @Test(arguments: ["track-timecode.mov", "track-timed-metadata.mp4", "track-subtitles.mp4", "track-cover.mp4"])
+    func `dropped tracks are reported`(name: String) throws {
         let outcome = try Engine.transcode(fixture: name)
         let skipped = outcome.report?.input?.skippedTracks ?? []
         #expect(skipped.count == 1 && skipped.allSatisfy { !$0.reason.isEmpty && !$0.kind.isEmpty }, "\(skipped)")
     }
 
-    @Test("The best picture is chosen, not the first", arguments: ["track-two-videos.mp4", "track-cover-first.mkv"])
-    func bestPicture(name: String) throws {
+    @Test(arguments: ["track-two-videos.mp4", "track-cover-first.mkv"])
+    func `the best picture is chosen, not the first`(name: String) throws {
         let outcome = try Engine.transcode(fixture: name)
         let video = try FFprobe.read(outcome.path).video
         #expect([video?.width, video?.height] == [320, 180])
         for event in try SyncMeter(outcome.path).events { #expect(abs(event.offset) <= 0.005, "\(event)") }
     }
 
-    @Test(
-        "The report tells the source as ffprobe sees it",
-        arguments: ["hdr-hlg.mp4", "turn-90.mp4", "vfr-jitter.mp4", "audio-5.1.mp4"])
-    func report(name: String) throws {
+    @Test(arguments: ["hdr-hlg.mp4", "turn-90.mp4", "vfr-jitter.mp4", "audio-5.1.mp4"])
+    func `the report tells the source as ffprobe sees it`(name: String) throws {
         let outcome = try Engine.transcode(fixture: name)
         let input = try #require(outcome.report?.input)
         let probe = try FFprobe.read(Fixture.path(name))
@@ -92,10 +86,8 @@ struct MetadataTests {
         #expect(input.bytes == Int64(try Fixture.bytes(name).count))
     }
 
-    @Test(
-        "Inspection says what a transcode then does",
-        arguments: ["copy-720p30-48k.mp4", "hdr-hlg.mp4", "audio-5.1.mp4", "turn-90.mp4"])
-    func inspection(name: String) throws {
+    @Test(arguments: ["copy-720p30-48k.mp4", "hdr-hlg.mp4", "audio-5.1.mp4", "turn-90.mp4"])
+    func `inspection says what a transcode then does`(name: String) throws {
         let inspection = try Inspection(FileSource(path: Fixture.path(name)), options: .quick())
         let outcome = try Engine.transcode(fixture: name)
         #expect(inspection.plan == outcome.report?.plan)

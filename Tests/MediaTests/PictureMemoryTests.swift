@@ -4,11 +4,9 @@ import Testing
 
 @testable import Media
 
-@Suite("Memory of pictures")
 struct PictureMemoryTests {
-    @Test(
-        "Pictures have all the bytes they asked for, and none of another's", arguments: [1, 4096, 345_600, 3_139_200])
-    func apart(bytes: Int) throws {
+    @Test(arguments: [1, 4096, 345_600, 3_139_200])
+    func `pictures have all the bytes they asked for, and none of another's`(bytes: Int) throws {
         let memory = PictureMemory(pictureBytes: bytes)
         let pictures = try (0..<20).map { _ in try #require(memory.take()) }
         for (index, picture) in pictures.enumerated() {
@@ -21,8 +19,7 @@ struct PictureMemoryTests {
         }
     }
 
-    @Test("A picture that came back is the next one")
-    func again() throws {
+    @Test func `a picture that came back is the next one`() throws {
         let memory = PictureMemory(pictureBytes: 100_000)
         let pictures = try (0..<9).map { _ in try #require(memory.take()) }
         memory.giveBack(pictures[4])
@@ -32,13 +29,11 @@ struct PictureMemoryTests {
         #expect(!pictures.contains(try #require(memory.take())))
     }
 
-    @Test("More than there is room for is refused, and what is there stays")
-    func tooLarge() throws {
+    @Test func `more than there is room for is refused, and what is there stays`() throws {
         #expect(PictureMemory(pictureBytes: 1 << 50).take() == nil)
     }
 
-    @Test("A decoder's pictures lie where huge pages were asked for, and outlive it")
-    func decoded() throws {
+    @Test func `a decoder's pictures lie where huge pages were asked for, and outlive it`() throws {
         let source = try FileSource(path: Fixture.path("copy-1080p30-44.1k-b-frames.mp4"))
         let probe = try Probe(source, threads: 1, isCancelled: { false })
         var frames: [Frame] = []

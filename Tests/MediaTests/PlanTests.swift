@@ -3,7 +3,6 @@ import Testing
 @testable import Media
 
 /// Decisions by table: no file is read.
-@Suite("Plans")
 struct PlanTests {
     private static func info(
         codec: String = "hevc", width: Int = 1920, height: Int = 1080, aspect: Double = 1, turn: Int = 0,
@@ -35,18 +34,16 @@ struct PlanTests {
         var output: [Int]
     }
 
-    @Test(
-        "The picture fits its box by orientation, square, even and never enlarged",
-        arguments: [
-            Size(width: 1920, height: 1080, output: [1920, 1080]),
-            Size(width: 3840, height: 2160, output: [1920, 1080]),
-            Size(width: 3840, height: 2160, turn: 90, output: [1080, 1920]),
-            Size(width: 1440, height: 1440, output: [1080, 1080]), Size(width: 640, height: 360, output: [640, 360]),
-            Size(width: 1440, height: 1080, aspect: 4.0 / 3, output: [1920, 1080]),
-            Size(width: 321, height: 241, output: [320, 240]), Size(width: 1080, height: 2280, output: [910, 1920]),
-            Size(width: 1920, height: 1200, output: [1728, 1080]),
-        ])
-    func size(_ size: Size) throws {
+    @Test(arguments: [
+        Size(width: 1920, height: 1080, output: [1920, 1080]),
+        Size(width: 3840, height: 2160, output: [1920, 1080]),
+        Size(width: 3840, height: 2160, turn: 90, output: [1080, 1920]),
+        Size(width: 1440, height: 1440, output: [1080, 1080]), Size(width: 640, height: 360, output: [640, 360]),
+        Size(width: 1440, height: 1080, aspect: 4.0 / 3, output: [1920, 1080]),
+        Size(width: 321, height: 241, output: [320, 240]), Size(width: 1080, height: 2280, output: [910, 1920]),
+        Size(width: 1920, height: 1200, output: [1728, 1080]),
+    ])
+    func `the picture fits its box by orientation, square, even and never enlarged`(_ size: Size) throws {
         let settings = try Self.settings(
             Self.info(width: size.width, height: size.height, aspect: size.aspect, turn: size.turn))
         #expect([settings.width, settings.height] == size.output)
@@ -58,15 +55,13 @@ struct PlanTests {
         (1, 24), (20, 40), (7, 28), (48, 48),
     ]
 
-    @Test("A rate in range is kept and snapped, others become the nearest multiple or divisor")
-    func rate() {
+    @Test func `a rate in range is kept and snapped, others become the nearest multiple or divisor`() {
         for (source, output) in Self.rates {
             #expect(abs(FrameRate.output(for: source).value - output) < 0.001, "\(source)")
         }
     }
 
-    @Test("A rate that most distances keep stays, whatever the seams")
-    func seams() {
+    @Test func `a rate that most distances keep stays, whatever the seams`() {
         // 30 a second, moved by a third of a frame every five seconds, as joined recordings are.
         let joined = (0..<900).map { Double($0) / 30 + Double($0 / 150) / 90 }
         #expect(FrameRate.choose(times: joined, declared: 29.9).rate == Rational(30, 1))
@@ -83,8 +78,8 @@ struct PlanTests {
         #expect(FrameRate.choose(times: loose, declared: 18).rate == Rational(60, 1))
     }
 
-    @Test("The bitrate's ceiling keeps the size of any length", arguments: [3, 30, 90, 100, 300, 600, 900] as [Double])
-    func ceiling(seconds: Double) throws {
+    @Test(arguments: [3, 30, 90, 100, 300, 600, 900] as [Double])
+    func `the bitrate's ceiling keeps the size of any length`(seconds: Double) throws {
         let settings = try Self.settings(Self.info(seconds: seconds, rate: 24))
         #expect(settings.maximumBitrate <= 25_000_000)
         let most = Double(settings.maximumBitrate) * (seconds + settings.bufferSeconds) + 140_000 * seconds
@@ -94,8 +89,7 @@ struct PlanTests {
         #expect(settings.maximumBitrate > 2_000_000)
     }
 
-    @Test("A length outside the profile is refused before anything is decoded")
-    func duration() throws {
+    @Test func `a length outside the profile is refused before anything is decoded`() throws {
         func code(_ seconds: Double, _ profile: Profile) -> MediaError.Code? {
             do {
                 _ = try Plan(Self.info(seconds: seconds, rate: 1), profile, Transcode.Options())
@@ -115,8 +109,7 @@ struct PlanTests {
         (88200, 8, [44100, 2]), (32000, 1, [48000, 1]),
     ]
 
-    @Test("Sound becomes at most stereo at 44.1 or 48 kHz")
-    func sound() throws {
+    @Test func `sound becomes at most stereo at 44.1 or 48 kHz`() throws {
         for (rate, channels, output) in Self.sounds {
             let plan = try Plan(Self.info(channels: channels, sampleRate: rate), .reels, Transcode.Options())
             guard case .encode(let outputRate, let outputChannels) = plan.audio else {
@@ -132,16 +125,14 @@ struct PlanTests {
         (900, 30, "veryfast"), (60, 60, "superfast"), (180, 60, "veryfast"),
     ]
 
-    @Test("The encoder is quick where bits are plentiful and thorough where the size limit binds")
-    func encoder() throws {
+    @Test func `the encoder is quick where bits are plentiful and thorough where the size limit binds`() throws {
         for (seconds, rate, preset) in Self.lengths {
             let choice = try Self.settings(Self.info(seconds: seconds, rate: rate)).choice
             #expect(choice.preset == preset, "\(seconds) s at \(rate)")
         }
     }
 
-    @Test("What the user asks of the encoder is what x264 gets")
-    func askedFor() throws {
+    @Test func `what the user asks of the encoder is what x264 gets`() throws {
         var options = Transcode.Options()
         options.preset = "medium"
         options.crf = 23
@@ -151,8 +142,7 @@ struct PlanTests {
         #expect(plan.videoReasons.last == "medium at CRF 23.0: asked for")
     }
 
-    @Test("Every choice has a reason")
-    func reasons() throws {
+    @Test func `every choice has a reason`() throws {
         let plan = try Plan(Self.info(), .reels, Transcode.Options())
         #expect(plan.videoReasons == ["hevc is not H.264", "superfast at CRF 22.8: 24.1 Mb/s leave room"])
         #expect(plan.audioReasons == ["opus is not AAC"])

@@ -3,14 +3,12 @@ import Testing
 
 @testable import Media
 
-@Suite("Report")
 struct ReportTests {
     private static func object(_ report: Report) throws -> [String: Any] {
         try #require(JSONSerialization.jsonObject(with: JSONEncoder().encode(report)) as? [String: Any])
     }
 
-    @Test("What the contract lets be null is written as null, what it lets be absent is absent")
-    func nulls() throws {
+    @Test func `what the contract lets be null is written as null, what it lets be absent is absent`() throws {
         let outcome = try Engine.transcode(fixture: "copy-no-audio.mp4")
         let report = try Self.object(#require(outcome.report))
         #expect(report["error"] is NSNull)
@@ -22,8 +20,7 @@ struct ReportTests {
         #expect((plan["video"] as? [String: Any])?["crf"] == nil)
     }
 
-    @Test("A report of a failure has every key")
-    func failure() throws {
+    @Test func `a report of a failure has every key`() throws {
         var report = Report()
         report.error = Report.Failure(MediaError(.tooShort, "the video lasts 1 s"))
         let object = try Self.object(report)
@@ -31,23 +28,19 @@ struct ReportTests {
         for key in ["input", "plan", "output", "conformance"] { #expect(object[key] is NSNull, "\(key)") }
     }
 
-    @Test("A report comes back from its JSON as it was")
-    func roundTrip() throws {
+    @Test func `a report comes back from its JSON as it was`() throws {
         let report = try #require(Engine.transcode(fixture: "copy-no-audio.mp4").report)
         #expect(try JSONDecoder().decode(Report.self, from: JSONEncoder().encode(report)) == report)
     }
 
-    @Test(
-        "Every byte that was read is counted, as often as it was read",
-        arguments: ["container-moov-last.mp4", "container.mkv", "container.ts", "container.flv"])
-    func bytesRead(name: String) throws {
+    @Test(arguments: ["container-moov-last.mp4", "container.mkv", "container.ts", "container.flv"])
+    func `every byte that was read is counted, as often as it was read`(name: String) throws {
         let source = try MemorySource(fixture: name)
         let report = try #require(try Engine.run(source).report)
         #expect(report.timings.bytesRead == Int64(source.bytesRead))
     }
 
-    @Test("The tail ends when the file is stored, before it is read again for its hash")
-    func tail() throws {
+    @Test func `the tail ends when the file is stored, before it is read again for its hash`() throws {
         var options = Transcode.Options()
         options.hashesOutput = true
         let source = try FileSource(path: Fixture.path("copy-no-audio.mp4"))
@@ -61,8 +54,9 @@ struct ReportTests {
         #expect(report.timings.tailSeconds > 0 && report.timings.tailSeconds < 1)
     }
 
-    @Test("What is stored and whole is no failure because it can't be read for its hash: a warning says so")
-    func unreadable() throws {
+    @Test func `what is stored and whole is no failure because it can't be read for its hash: a warning says so`()
+        throws
+    {
         var options = Transcode.Options()
         options.hashesOutput = true
         let source = try FileSource(path: Fixture.path("copy-no-audio.mp4"))

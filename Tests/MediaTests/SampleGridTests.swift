@@ -12,7 +12,6 @@ struct JumpCase: CustomTestStringConvertible, Sendable {
     var lags = [0.0, 0, 0, 0]
 }
 
-@Suite("Sound whose times jump")
 struct SampleGridTests {
     private static func clip(_ fixture: String, filter: String, ending: String = "mp4") throws -> String {
         let path = try Scratch.folder() + "/jump.\(ending)"
@@ -38,8 +37,8 @@ struct SampleGridTests {
             lags: [0, -half, -half, -half]),
     ]
 
-    @Test("A gap or an overlap in the sound costs no sync behind it", arguments: jumps)
-    func jump(source: JumpCase) throws {
+    @Test(arguments: jumps)
+    func `a gap or an overlap in the sound costs no sync behind it`(source: JumpCase) throws {
         let path = try Self.clip("sync-30fps.mp4", filter: source.filter, ending: source.ending)
         let outcome = try Engine.transcode(path: path, forceEncode: true)
         try expectConforming(outcome)
@@ -48,10 +47,10 @@ struct SampleGridTests {
         for (event, lag) in zip(events, source.lags) { #expect(abs(event.offset - lag) <= 0.005, "\(event)") }
     }
 
-    @Test(
-        "Continuous sound whose times jitter or come in batches stays whole",
-        arguments: ["TS-mod(N,4)*900", "TS-mod(N,3)*700", "TS+floor(sin(N*2.3)*300)", "TS-if(eq(mod(N,40),20),900,0)"])
-    func jitter(times: String) throws {
+    @Test(arguments: [
+        "TS-mod(N,4)*900", "TS-mod(N,3)*700", "TS+floor(sin(N*2.3)*300)", "TS-if(eq(mod(N,40),20),900,0)",
+    ])
+    func `continuous sound whose times jitter or come in batches stays whole`(times: String) throws {
         let path = try Self.clip("audio-stereo.mp4", filter: "setts=ts='\(times)'")
         let outcome = try Engine.transcode(path: path, forceEncode: true)
         try expectConforming(outcome)

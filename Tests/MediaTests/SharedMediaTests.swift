@@ -3,7 +3,7 @@ import Testing
 
 @testable import Media
 
-@Suite("Real clips of ../shared/media", .enabled(if: SharedMedia.folder != nil, "../shared/media is absent"))
+@Suite(.enabled(if: SharedMedia.folder != nil, "../shared/media is absent"))
 struct SharedMediaTests {
     /// The clips that can't become a reel, whatever one does.
     static let refusals: [String: [MediaError.Code]] = [
@@ -33,8 +33,8 @@ struct SharedMediaTests {
         #endif
     }
 
-    @Test("Every real clip gives a conforming file or a clear refusal", arguments: SharedMedia.names)
-    func anyClip(name: String) throws {
+    @Test(arguments: SharedMedia.names)
+    func `every real clip gives a conforming file or a clear refusal`(name: String) throws {
         let path = SharedMedia.path(name)
         if Self.isTooHeavy(path) { return print("shared: \(name): NOTICE: skipped, too heavy for a debug build") }
         let outcome = try Engine.transcode(path: path)
@@ -68,10 +68,8 @@ struct SharedMediaTests {
     }
 
     /// The short ones too: nothing but their length is wrong with them.
-    @Test(
-        "A real clip that is only too short becomes a conforming file under `any`",
-        arguments: SharedMedia.names.filter { refusals[$0] == nil })
-    func shortClip(name: String) throws {
+    @Test(arguments: SharedMedia.names.filter { refusals[$0] == nil })
+    func `a real clip that is only too short becomes a conforming file under any`(name: String) throws {
         guard !Self.isTooHeavy(SharedMedia.path(name)),
             try Engine.transcode(path: SharedMedia.path(name)).error?.code == .tooShort
         else { return }

@@ -18,7 +18,6 @@ struct SyncCase: CustomTestStringConvertible, Sendable {
     var testDescription: String { name }
 }
 
-@Suite("Sound and picture of one instant")
 struct SyncTests {
     static let cases = [
         SyncCase(name: "sync-30fps.mp4", first: 0.5),
@@ -55,8 +54,7 @@ struct SyncTests {
         SyncCase(name: "container-prores.mov", first: 0.5),
     ]
 
-    @Test("The meter itself is right to a millisecond on clips whose events are known")
-    func meter() throws {
+    @Test func `the meter itself is right to a millisecond on clips whose events are known`() throws {
         for name in ["sync-30fps.mp4", "sync-44100.mp4", "container-prores.mov"] {
             let events = try SyncMeter(Fixture.path(name)).events
             #expect(events.count == 4)
@@ -74,8 +72,8 @@ struct SyncTests {
         #expect(late.allSatisfy { abs($0.offset - 1024.0 / 48000) < 0.001 }, "\(late)")
     }
 
-    @Test("A flash and its beep stay within 5 ms from first to last event", arguments: cases, [false, true])
-    func sync(source: SyncCase, forceEncode: Bool) throws {
+    @Test(arguments: cases, [false, true])
+    func `a flash and its beep stay within 5 ms from first to last event`(source: SyncCase, forceEncode: Bool) throws {
         let outcome = try Engine.transcode(fixture: source.name, forceEncode: forceEncode)
         try #require(outcome.error == nil, "\(outcome.error.debugDescription)")
         let meter = try SyncMeter(outcome.path)
@@ -93,8 +91,8 @@ struct SyncTests {
         }
     }
 
-    @Test("What an edit list hides stays hidden, what it shows is there", arguments: [false, true])
-    func editsAreHonoured(forceEncode: Bool) throws {
+    @Test(arguments: [false, true])
+    func `what an edit list hides stays hidden, what it shows is there`(forceEncode: Bool) throws {
         for (name, seconds) in [
             ("sync-edit-trim-at-frame.mp4", 3.8), ("sync-edit-trim-inside-frame.mp4", 3.785),
             ("sync-edit-trim-end.mp4", 3.3), ("sync-edit-segments.mp4", 3.3),
@@ -107,8 +105,8 @@ struct SyncTests {
         }
     }
 
-    @Test("Each flash-and-beep clip becomes a conforming file", arguments: cases, [false, true])
-    func conforming(source: SyncCase, forceEncode: Bool) throws {
+    @Test(arguments: cases, [false, true])
+    func `each flash-and-beep clip becomes a conforming file`(source: SyncCase, forceEncode: Bool) throws {
         try expectConforming(try Engine.transcode(fixture: source.name, forceEncode: forceEncode))
     }
 }

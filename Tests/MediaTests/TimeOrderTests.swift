@@ -3,12 +3,9 @@ import Testing
 
 @testable import Media
 
-@Suite("Times that start over")
 struct TimeOrderTests {
-    @Test(
-        "Files joined end to end are refused rather than half shown",
-        arguments: ["container.ts", "container.mpg"], [false, true])
-    func joined(name: String, forceEncode: Bool) throws {
+    @Test(arguments: ["container.ts", "container.mpg"], [false, true])
+    func `files joined end to end are refused rather than half shown`(name: String, forceEncode: Bool) throws {
         let bytes = try Fixture.bytes(name)
         let (sink, _, error) = try Engine.run(
             MemorySource(bytes + bytes, name: name), .quick(forceEncode: forceEncode))
@@ -17,8 +14,7 @@ struct TimeOrderTests {
         #expect(sink.file == nil)
     }
 
-    @Test("A part that comes too early is refused, though the times of all make a whole")
-    func swapped() throws {
+    @Test func `a part that comes too early is refused, though the times of all make a whole`() throws {
         let folder = try Scratch.folder()
         for (name, start) in [("late", "14"), ("early", "10")] {
             try Shell.ffmpeg(
@@ -33,8 +29,7 @@ struct TimeOrderTests {
         #expect(error?.code == .sourceCorrupt)
     }
 
-    @Test("A single damaged time is left out; the second in a row is no accident")
-    func stray() throws {
+    @Test func `a single damaged time is left out; the second in a row is no accident`() throws {
         var order = TimeOrder()
         for time in [0.0, 5, 4.6] { #expect(try order.check(time, in: "clip")) }
         #expect(try !order.check(1, in: "clip"))

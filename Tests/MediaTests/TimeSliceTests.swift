@@ -4,7 +4,6 @@ import Testing
 
 @testable import Media
 
-@Suite("Time slices")
 struct TimeSliceTests {
     /// The slices of a transcode's own thread and of one that it starts, and its thread's from before.
     private static func slices(givesWay: Bool) async throws -> (before: UInt64, during: UInt64, started: UInt64) {
@@ -32,10 +31,10 @@ struct TimeSliceTests {
         }
     }
 
-    @Test(
-        "A transcode that gives way lengthens the slice of its thread and of those it starts, and of no others",
-        .enabled(if: TimeSlice.current > 0, "this kernel doesn't tell a thread's slice"))
-    func inheritance() async throws {
+    @Test(.enabled(if: TimeSlice.current > 0, "this kernel doesn't tell a thread's slice"))
+    func `a transcode that gives way lengthens the slice of its thread and of those it starts, and of no others`()
+        async throws
+    {
         let usual = TimeSlice.current
         let giving = try await Self.slices(givesWay: true)
         #expect(giving.before == usual && giving.during == TimeSlice.long && giving.started == TimeSlice.long)

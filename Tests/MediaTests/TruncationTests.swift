@@ -3,7 +3,6 @@ import Testing
 
 @testable import Media
 
-@Suite("Truncated sources")
 struct TruncationTests {
     /// Layouts that say how long they are: a cut can be told.
     static let measured = [
@@ -31,8 +30,8 @@ struct TruncationTests {
         }
     }()
 
-    @Test("A source cut anywhere is refused, or was complete without what is missing", arguments: chosen)
-    func cut(name: String) throws {
+    @Test(arguments: chosen)
+    func `a source cut anywhere is refused, or was complete without what is missing`(name: String) throws {
         let bytes = try Fixture.bytes(name)
         let whole = try Engine.run(MemorySource(bytes, name: name))
         let complete = try #require(whole.report?.output?.durationSeconds, "\(whole.error.debugDescription)")
@@ -55,8 +54,8 @@ struct TruncationTests {
         }
     }
 
-    @Test("A cut stream that can't tell its length is refused, or becomes what is there", arguments: endless)
-    func cutEndless(name: String) throws {
+    @Test(arguments: endless)
+    func `a cut stream that can't tell its length is refused, or becomes what is there`(name: String) throws {
         let bytes = try Fixture.bytes(name)
         for count in Self.cuts(bytes.count) {
             let (sink, report, error) = try Engine.run(MemorySource(Array(bytes[..<count]), name: name))
@@ -74,10 +73,8 @@ struct TruncationTests {
         }
     }
 
-    @Test(
-        "A byte that is missing at the very end is missed",
-        arguments: ["container-moov-first.mp4", "copy-no-edit-list.mp4"])
-    func lastByte(name: String) throws {
+    @Test(arguments: ["container-moov-first.mp4", "copy-no-edit-list.mp4"])
+    func `a byte that is missing at the very end is missed`(name: String) throws {
         let bytes = try Fixture.bytes(name)
         let (_, _, error) = try Engine.run(MemorySource(bytes.dropLast(1), name: name))
         #expect(error?.code == .sourceTruncated)

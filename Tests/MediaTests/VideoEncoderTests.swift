@@ -2,7 +2,6 @@ import Testing
 
 @testable import Media
 
-@Suite("Video encoder")
 struct VideoEncoderTests {
     private static func refusal(_ choice: EncoderChoice, width: Int) -> MediaError.Code? {
         let settings = VideoEncoder.Settings(
@@ -14,8 +13,7 @@ struct VideoEncoderTests {
         } catch { return (error as? MediaError)?.code }
     }
 
-    @Test("x264's refusal is the user's mistake only where the user chose")
-    func refused() {
+    @Test func `x264's refusal is the user's mistake only where the user chose`() {
         #expect(Self.refusal(.plentiful, width: 64) == nil)
         #expect(Self.refusal(.plentiful, width: 40_000) == .internal)
         #expect(Self.refusal(EncoderChoice(preset: "slow", crf: 20), width: 40_000) == .usage)

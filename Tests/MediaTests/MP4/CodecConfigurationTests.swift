@@ -3,7 +3,6 @@ import Testing
 
 @testable import Media
 
-@Suite("Codec configurations")
 struct CodecConfigurationTests {
     private func set(_ options: [String], size: String = "320x240") throws -> SequenceParameterSet {
         let bytes = try MovieClips.make(
@@ -17,8 +16,7 @@ struct CodecConfigurationTests {
         return try #require(SequenceParameterSet(sps))
     }
 
-    @Test("a sequence parameter set tells profile, size and depth")
-    func readsPictures() throws {
+    @Test func `a sequence parameter set tells profile, size and depth`() throws {
         let plain = try set(["-pix_fmt", "yuv420p", "-level", "3.1", "-bf", "2", "-refs", "3"])
         #expect(plain.profile == 100 && plain.level == 31 && plain.is8Bit420 && plain.isFrameOnly)
         #expect(plain.width == 320 && plain.height == 240 && plain.codedHeight == 240)
@@ -38,8 +36,7 @@ struct CodecConfigurationTests {
         #expect(baseline.profile == 66 && baseline.constraints & 0x40 != 0)
     }
 
-    @Test("scaling lists and a buffer model are passed over to what follows")
-    func readsUsability() throws {
+    @Test func `scaling lists and a buffer model are passed over to what follows`() throws {
         let set = try set([
             "-pix_fmt", "yuv420p", "-x264-params",
             "force-cfr=1:cqm=jvt:nal-hrd=vbr:vbv-maxrate=1000:vbv-bufsize=2000:colorprim=bt709:transfer=bt709:colormatrix=bt709:"
@@ -55,8 +52,7 @@ struct CodecConfigurationTests {
         #expect(usability.maximumReorderedFrames == 2)
     }
 
-    @Test("parameter sets and records that are cut short or of another kind are refused")
-    func refusesMalformedSets() throws {
+    @Test func `parameter sets and records that are cut short or of another kind are refused`() throws {
         let track = try #require(try MovieClips.movie(MovieClips.conforming.get()).tracks.first)
         let avcC = try #require(track.avcC)
         let sps = try #require(AVCConfiguration(avcC)?.spsList.first)
@@ -68,8 +64,7 @@ struct CodecConfigurationTests {
         #expect(SequenceParameterSet([0x67] + [UInt8](repeating: 0, count: 40)) == nil)
     }
 
-    @Test("Exp-Golomb codes up to the largest are read")
-    func readsExponentialGolomb() {
+    @Test func `exp-Golomb codes up to the largest are read`() {
         var reader = BitReader([0b1010_0110, 0b0100_0010, 0b1000_0000])
         #expect((0..<5).map { _ in reader.exponentialGolomb() } == [0, 1, 2, 3, 4])
         var signed = BitReader([0b1010_0110, 0b0100_0010, 0b1000_0000])
@@ -81,8 +76,7 @@ struct CodecConfigurationTests {
         #expect(BitReader(unescaping: [0, 0, 3, 1, 0, 0, 3]).remaining == 40)
     }
 
-    @Test("an audio configuration tells object type, rate and channels")
-    func readsAudio() throws {
+    @Test func `an audio configuration tells object type, rate and channels`() throws {
         let stereo = try #require(AudioSpecificConfig([0x11, 0x90]))
         #expect(stereo.isLowComplexity && stereo.sampleRate == 48000 && stereo.channelCount == 2)
         #expect(stereo.samplesPerPacket == 1024)
@@ -104,8 +98,7 @@ struct CodecConfigurationTests {
         }
     }
 
-    @Test("a program configuration counts its channels")
-    func readsProgramConfiguration() throws {
+    @Test func `a program configuration counts its channels`() throws {
         // libavcodec describes layouts that no configuration names this way: here 2.1.
         let bytes = try MovieClips.make([
             "-f", "lavfi", "-i", "anullsrc=channel_layout=2.1:sample_rate=48000:duration=0.2", "-c:a", "aac",

@@ -3,7 +3,6 @@ import Testing
 
 @testable import Media
 
-@Suite("Conformance")
 struct ConformanceTests {
     /// The rules a file breaks, in the judge's order and each once.
     private func rules(
@@ -39,8 +38,7 @@ struct ConformanceTests {
         Profile(name: "test", minimumSeconds: from, maximumSeconds: to, maximumBytes: bytes)
     }
 
-    @Test("a file that keeps the table has no violations")
-    func acceptsConforming() throws {
+    @Test func `a file that keeps the table has no violations`() throws {
         for (rate, gop) in [("30", "60"), ("24000/1001", "47"), ("60", "120"), ("25", "50"), ("60000/1001", "119")] {
             let bytes = try variant(["-g", gop], rate: rate)
             try expect(bytes, breaks: [], "\(rate)")
@@ -52,15 +50,13 @@ struct ConformanceTests {
         try expect(variant([], size: "1080x1920", rate: "24"), breaks: [])
     }
 
-    @Test("files of another kind, and QuickTime files, are no MP4")
-    func container() throws {
+    @Test func `files of another kind, and QuickTime files, are no MP4`() throws {
         try expect(Array("RIFF    AVI LIST".utf8), breaks: ["container"])
         let movie = try MovieClips.make(MovieClips.arguments(), as: "mov")
         #expect(try rules(movie).contains("container"))
     }
 
-    @Test("the movie box comes first, and nothing else is between")
-    func boxOrder() throws {
+    @Test func `the movie box comes first, and nothing else is between`() throws {
         try expect(variant(["-movflags", "negative_cts_offsets"]), breaks: ["moov_first"])
         let bytes = try conforming()
         try expect(bytes + .box("free", [0, 0]), breaks: [])
@@ -69,22 +65,19 @@ struct ConformanceTests {
         try expect(bytes + .box("uuid", [1]), breaks: ["box_order", "metadata"])
     }
 
-    @Test("a fragmented file is refused")
-    func fragmented() throws {
+    @Test func `a fragmented file is refused`() throws {
         let found = try rules(variant(["-movflags", "frag_keyframe+empty_moov+default_base_moof"]))
         #expect(found.contains("fragmented"))
     }
 
-    @Test("boxes fill the file exactly")
-    func tiling() throws {
+    @Test func `boxes fill the file exactly`() throws {
         let bytes = try conforming()
         try expect(bytes + [0, 0, 0], breaks: ["file_tiling"])
         #expect(try rules(bytes.dropLast(100)).contains("file_tiling"))
         try expect(bytes + .word(3) + .word(0), breaks: ["file_tiling"])
     }
 
-    @Test("the file and its duration stay within the profile")
-    func limits() throws {
+    @Test func `the file and its duration stay within the profile`() throws {
         let bytes = try conforming()
         try expect(bytes, profile: limits(bytes: Int64(bytes.count)), breaks: [])
         try expect(bytes, profile: limits(bytes: Int64(bytes.count) - 1), breaks: ["file_size"])
@@ -96,31 +89,27 @@ struct ConformanceTests {
         #expect(codes == [2_207_085])
     }
 
-    @Test("an unreadable movie box is named")
-    func movie() throws {
+    @Test func `an unreadable movie box is named`() throws {
         let bytes = try conforming()
         let broken = try bytes.patched("mvhd", at: -4, 0x7878_7878)
         try expect(broken, breaks: ["movie"])
     }
 
-    @Test("exactly one video track, at most one audio track, no others")
-    func tracks() throws {
+    @Test func `exactly one video track, at most one audio track, no others`() throws {
         try expect(variant(["-vn"]), breaks: ["video_tracks"])
         try expect(variant(["-map", "0:v", "-map", "0:v", "-map", "1:a"]), breaks: ["video_tracks"])
         try expect(variant(["-map", "0:v", "-map", "1:a", "-map", "1:a"]), breaks: ["audio_tracks"])
         #expect(try rules(variant(["-timecode", "01:00:00:00"])).contains("other_tracks"))
     }
 
-    @Test("edit lists are refused, in any track")
-    func editLists() throws {
+    @Test func `edit lists are refused, in any track`() throws {
         let found = try Conformance.judge(
             BytesSource(variant(["-use_editlist", "1", "-movflags", "faststart", "-bf", "2"])), profile: .reels
         ).failures.filter { $0.rule == "edit_list" }
         #expect(found.count == 2)
     }
 
-    @Test("encrypted samples and changing descriptions are refused")
-    func descriptions() throws {
+    @Test func `encrypted samples and changing descriptions are refused`() throws {
         let bytes = try variant([
             "-encryption_scheme", "cenc-aes-ctr", "-encryption_key", "76a6c65c5ea762046bd749a2e632ccbb",
             "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8",
@@ -131,8 +120,7 @@ struct ConformanceTests {
         #expect(try check(movie) == ["sample_entries"])
     }
 
-    @Test("places and devices are not told")
-    func metadata() throws {
+    @Test func `places and devices are not told`() throws {
         try expect(variant(["-metadata", "location=+48.1374+011.5755/"]), breaks: ["metadata"])
         try expect(variant(["-metadata", "comment=at home"]), breaks: ["metadata"])
         try expect(variant(["-fflags", "-bitexact"]), breaks: [], "the writer's name is harmless")
@@ -144,8 +132,7 @@ struct ConformanceTests {
         #expect(keys == ["metadata"])
     }
 
-    @Test("the picture is H.264 of the profile asked for")
-    func videoCodec() throws {
+    @Test func `the picture is H.264 of the profile asked for`() throws {
         #expect(try rules(variant(["-c:v", "mpeg4", "-profile:v", "0"])).contains("video_codec"))
         for (profile, copied) in [("main", [String]()), ("baseline", [])] {
             let bytes = try variant(["-profile:v", profile])
@@ -156,8 +143,7 @@ struct ConformanceTests {
         try expect(bytes.patched("avcC", at: 0, 0x0200_0000), breaks: ["video_codec"])
     }
 
-    @Test("the picture is progressive, 4:2:0 and of 8 bits")
-    func pixels() throws {
+    @Test func `the picture is progressive, 4:2:0 and of 8 bits`() throws {
         try expect(variant(["-flags:v", "+bitexact+ildct+ilme"]), breaks: ["progressive"])
         try expect(
             variant(["-pix_fmt", "yuv422p", "-profile:v", "high422"]), breaks: ["video_profile", "pixel_format"])
@@ -171,8 +157,7 @@ struct ConformanceTests {
         #expect(found.contains("even_size"), "\(found)")
     }
 
-    @Test("the picture fits the profile in both orientations and is as large as announced")
-    func size() throws {
+    @Test func `the picture fits the profile in both orientations and is as large as announced`() throws {
         try expect(variant([], size: "1922x200"), breaks: ["frame_size"])
         try expect(variant([], size: "200x1922"), breaks: ["frame_size"])
         try expect(
@@ -185,16 +170,14 @@ struct ConformanceTests {
         #expect(try check(movie) == ["declared_size"])
     }
 
-    @Test("pixels are square, by the stream and by the container")
-    func pixelAspect() throws {
+    @Test func `pixels are square, by the stream and by the container`() throws {
         #expect(try rules(variant(["-vf", "setsar=4/3"])).contains("pixel_aspect"))
         let bytes = try variant(["-bsf:v", "h264_metadata=sample_aspect_ratio=4/3"])
         try expect(bytes, breaks: ["pixel_aspect"])
         try expect(conforming().patched("pasp", at: 0, 2), breaks: ["pixel_aspect"])
     }
 
-    @Test("the stream is tagged BT.709, limited range")
-    func colours() throws {
+    @Test func `the stream is tagged BT.709, limited range`() throws {
         for options in ["colour_primaries=9", "transfer_characteristics=16", "matrix_coefficients=6"] {
             try expect(variant(["-bsf:v", "h264_metadata=\(options)"]), breaks: ["colour_tags"], "\(options)")
         }
@@ -206,8 +189,7 @@ struct ConformanceTests {
         #expect(try check(movie) == ["colour_tags"])
     }
 
-    @Test("encoded pictures are upright; copied ones may be turned by the track")
-    func rotation() throws {
+    @Test func `encoded pictures are upright; copied ones may be turned by the track`() throws {
         let bytes = try MovieClips.remux(conforming(), ["-metadata:s:v", "rotate=90"])
         try expect(bytes, breaks: ["rotation"])
         try expect(bytes, copiedVideo: true, breaks: [])
@@ -217,8 +199,7 @@ struct ConformanceTests {
         #expect(try check(movie, copiedVideo: true) == ["rotation"], "a mirror is no rotation")
     }
 
-    @Test("encoded pictures come at a constant rate; copied ones within bounds")
-    func frameRate() throws {
+    @Test func `encoded pictures come at a constant rate; copied ones within bounds`() throws {
         let dropped = try variant(["-vf", "select='not(eq(n,50))'", "-vsync", "vfr"])
         try expect(dropped, breaks: ["constant_frame_rate"])
         try expect(dropped, copiedVideo: true, breaks: ["frame_interval"])
@@ -229,8 +210,7 @@ struct ConformanceTests {
         #expect(try rules(variant([], rate: "21"), copiedVideo: true).contains("frame_rate"))
     }
 
-    @Test("key frames come first and often enough, and close their groups")
-    func keyFrames() throws {
+    @Test func `key frames come first and often enough, and close their groups`() throws {
         try expect(variant(["-g", "61"]), breaks: ["key_frame_interval"])
         let rare = try variant(["-g", "300"])
         try expect(rare, breaks: ["key_frame_interval"])
@@ -242,8 +222,7 @@ struct ConformanceTests {
         try expect(open, breaks: ["closed_gop"])
     }
 
-    @Test("the picture's rate stays within the limit on average and in every second")
-    func bitrate() throws {
+    @Test func `the picture's rate stays within the limit on average and in every second`() throws {
         func noise(_ size: String, _ when: String) -> [String] {
             ["-f", "lavfi", "-i", "color=gray:s=\(size):r=30:d=4,noise=alls=100:allf=t:enable='\(when)'"]
                 + MovieClips.coding + ["-preset", "ultrafast", "-x264-params", "8x8dct=1", "-crf", "2", "-an"]
@@ -252,8 +231,7 @@ struct ConformanceTests {
         try expect(MovieClips.make(noise("480x320", "lt(t,1)")), breaks: ["peak_bitrate"])
     }
 
-    @Test("the tables agree, and every sample lies in the media at a time of its own")
-    func samples() throws {
+    @Test func `the tables agree, and every sample lies in the media at a time of its own`() throws {
         let bytes = try conforming()
         try expect(bytes.patched("stts", at: 8, 119), breaks: ["sample_table", "declared_duration"])
         try expect(bytes.patched("stco", at: 8, 8), breaks: ["media_offsets"])
@@ -267,16 +245,14 @@ struct ConformanceTests {
         #expect(try check(movie) == ["declared_duration"])
     }
 
-    @Test("both tracks start at zero and end together")
-    func alignment() throws {
+    @Test func `both tracks start at zero and end together`() throws {
         let delayed = try variant(["-bf", "2", "-movflags", "faststart"])
         try expect(delayed, breaks: ["start_time", "audio_timing", "track_ends"])
         let short = try MovieClips.make(MovieClips.arguments(audio: 3.8))
         try expect(short, breaks: ["track_ends"])
     }
 
-    @Test("the sound is AAC-LC within the limits")
-    func sound() throws {
+    @Test func `the sound is AAC-LC within the limits`() throws {
         try expect(variant(["-c:a", "ac3"]), breaks: ["audio_codec"])
         try expect(variant(["-c:a", "libmp3lame"]), breaks: ["audio_codec"])
         try expect(variant(["-ar", "96000"]), breaks: ["audio_sample_rate"])

@@ -3,10 +3,8 @@ import Testing
 
 @testable import Media
 
-@Suite("Movie")
 struct MovieTests {
-    @Test("a movie box tells durations, sizes, codecs and sound")
-    func readsConforming() throws {
+    @Test func `a movie box tells durations, sizes, codecs and sound`() throws {
         let movie = try MovieClips.movie(MovieClips.conforming.get())
         #expect(movie.timescale == 1000 && abs(Int(movie.duration) - 4000) < 40)
         #expect(!movie.isFragmented && movie.metadata == [])
@@ -26,8 +24,7 @@ struct MovieTests {
         #expect(audio.samples.syncSamples == nil)
     }
 
-    @Test("edit lists are kept as stored")
-    func readsEdits() throws {
+    @Test func `edit lists are kept as stored`() throws {
         let bytes = try MovieClips.make(
             ["-f", "lavfi", "-i", "testsrc2=s=320x240:r=30:d=1", "-f", "lavfi", "-itsoffset", "0.5", "-i", "sine=d=1"]
                 + ["-bf", "2"])
@@ -40,16 +37,15 @@ struct MovieTests {
         #expect(movie.metadata == ["meta/©too"])
     }
 
-    @Test("fragmented files have empty tables and say so")
-    func readsFragmented() throws {
+    @Test func `fragmented files have empty tables and say so`() throws {
         let movie = try MovieClips.movie(
             MovieClips.make(MovieClips.arguments() + ["-movflags", "frag_keyframe+empty_moov"]))
         #expect(movie.isFragmented)
         #expect(movie.tracks.allSatisfy { $0.samples.count == 0 && $0.samples.isPlausible })
     }
 
-    @Test("quarter turns are recognised, mirrors and scales are not", arguments: [90, 180, 270])
-    func readsRotation(degrees: Int) throws {
+    @Test(arguments: [90, 180, 270])
+    func `quarter turns are recognised, mirrors and scales are not`(degrees: Int) throws {
         let bytes = try MovieClips.remux(MovieClips.conforming.get(), ["-metadata:s:v", "rotate=\(degrees)"])
         var track = try MovieClips.movie(bytes).tracks[0]
         // FFmpeg 5.1 takes the tag for the counterclockwise angle that ffprobe prints.
@@ -62,8 +58,7 @@ struct MovieTests {
         #expect(track.rotation == nil && !track.hasIdentityMatrix)
     }
 
-    @Test("QuickTime's larger sound descriptions hide their esds in wave")
-    func readsQuickTimeSound() throws {
+    @Test func `quickTime's larger sound descriptions hide their esds in wave`() throws {
         let movie = try MovieClips.movie(MovieClips.make(MovieClips.arguments(), as: "mov"))
         let audio = try #require(movie.tracks(of: "soun").first)
         #expect(audio.channelCount == 2 && audio.sampleRate == 48000)
@@ -71,16 +66,14 @@ struct MovieTests {
         #expect(AudioSpecificConfig(config)?.isLowComplexity == true)
     }
 
-    @Test("colours and pixel shapes of the container are read")
-    func readsColours() throws {
+    @Test func `colours and pixel shapes of the container are read`() throws {
         let movie = try MovieClips.movie(
             MovieClips.make(MovieClips.arguments() + ["-movflags", "+write_colr", "-vf", "setsar=4/3"]))
         #expect(movie.tracks[0].colour == .init(primaries: 1, transfer: 1, matrix: 1, isFullRange: false))
         #expect(movie.tracks[0].pixelAspect == Rational(4, 3))
     }
 
-    @Test("encrypted tracks are recognised and keep the code that is stored")
-    func readsEncrypted() throws {
+    @Test func `encrypted tracks are recognised and keep the code that is stored`() throws {
         let movie = try MovieClips.movie(
             MovieClips.make(
                 MovieClips.arguments() + [
@@ -92,8 +85,7 @@ struct MovieTests {
         #expect(movie.tracks[0].avcC != nil && movie.tracks[1].audioSpecificConfig != nil)
     }
 
-    @Test("metadata are named by where they lie and what they are")
-    func namesMetadata() {
+    @Test func `metadata are named by where they lie and what they are`() {
         let plain: [UInt8] = .box("udta", .box("\u{A9}xyz", [0, 1, 65]) + .box("free", [0, 0]) + .word(0))
         #expect(MetadataNames.found(in: plain[...]) == ["udta/©xyz"])
         let handler: [UInt8] = .box("hdlr", [UInt8](repeating: 0, count: 24))
@@ -108,8 +100,7 @@ struct MovieTests {
         #expect(MetadataNames.found(in: [UInt8].box("uuid", [1])[...]) == ["uuid"])
     }
 
-    @Test("a movie box without a readable header is no movie")
-    func refusesUnreadable() {
+    @Test func `a movie box without a readable header is no movie`() {
         #expect(Movie([]) == nil)
         #expect(Movie(.box("trak")) == nil)
         #expect(Movie(.box("mvhd", [0, 0, 0])) == nil)

@@ -3,7 +3,6 @@ import Testing
 @testable import Media
 
 /// Damaged bytes are read without a trap, without much time and without much memory.
-@Suite("Mutations")
 struct MutationTests {
     /// A generator that gives the same numbers in every run. SplitMix64.
     private struct Seeded: RandomNumberGenerator {
@@ -49,8 +48,7 @@ struct MutationTests {
             ])
     }
 
-    @Test("20,000 damaged movie boxes, parameter sets and audio configurations trap nothing")
-    func survives() throws {
+    @Test func `20,000 damaged movie boxes, parameter sets and audio configurations trap nothing`() throws {
         let bytes = try clip()
         let layout = try MovieClips.layout(bytes)
         let moov = try #require(layout.moov)
@@ -80,8 +78,7 @@ struct MutationTests {
         #expect(elapsed < .seconds(30))
     }
 
-    @Test("2,000 damaged files are laid out and judged without a trap")
-    func judges() throws {
+    @Test func `2,000 damaged files are laid out and judged without a trap`() throws {
         let bytes = try clip()
         var random = Seeded(state: 2)
         for round in 0..<2_000 {

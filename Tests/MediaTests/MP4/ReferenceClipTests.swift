@@ -4,7 +4,7 @@ import Testing
 @testable import Media
 
 /// Compares what is read with what libavformat reads, for clips of cameras, phones and browsers.
-@Suite("Reference clips", .enabled(if: SharedMedia.folder != nil, "../shared/media is absent"))
+@Suite(.enabled(if: SharedMedia.folder != nil, "../shared/media is absent"))
 struct ReferenceClipTests {
     private struct Packet: Equatable {
         var time: Int64
@@ -23,8 +23,8 @@ struct ReferenceClipTests {
         "firefox/four-colors-h264-bt601-rotate-90.mp4", "androidx/sowt-with-video.mov",
     ]
 
-    @Test("sample times, sizes, places and key frames are those libavformat finds", arguments: clips)
-    func agreesOnSamples(clip: String) throws {
+    @Test(arguments: clips)
+    func `sample times, sizes, places and key frames are those libavformat finds`(clip: String) throws {
         let movie = try MovieClips.movie(Self.bytes(clip))
         for (index, track) in movie.tracks.enumerated() where ["vide", "soun"].contains(track.handler) {
             // libavformat reads uncompressed sound in pieces of its own choice.
@@ -48,8 +48,8 @@ struct ReferenceClipTests {
         }
     }
 
-    @Test("H.264 parameter sets say what libavcodec reads in them", arguments: clips)
-    func agreesOnParameterSets(clip: String) throws {
+    @Test(arguments: clips)
+    func `H.264 parameter sets say what libavcodec reads in them`(clip: String) throws {
         let movie = try MovieClips.movie(Self.bytes(clip))
         for (index, track) in movie.tracks.enumerated() {
             guard track.sampleEntry == "avc1" || track.sampleEntry == "avc3", let avcC = track.avcC else { continue }
@@ -84,8 +84,7 @@ struct ReferenceClipTests {
         if traced["aspect_ratio_idc"] == 1 { #expect(usability.pixelAspect == Rational(1, 1)) }
     }
 
-    @Test("phones' rotations, edits and metadata are found")
-    func readsPhones() throws {
+    @Test func `phones' rotations, edits and metadata are found`() throws {
         let movie = try MovieClips.movie(Self.bytes("androidx/sample_edit_list.mp4"))
         let video = try #require(movie.tracks(of: "vide").first)
         #expect(video.rotation == 90)
@@ -94,8 +93,7 @@ struct ReferenceClipTests {
         #expect(names.contains("meta/com.android.version"))
     }
 
-    @Test("files that are cut short or hide their movie are seen to be")
-    func readsBrokenClips() throws {
+    @Test func `files that are cut short or hide their movie are seen to be`() throws {
         let bytes = try Self.bytes("mp4parse/invalid_userdata.mp4")
         let short = try MovieClips.layout(bytes)
         let movie = try #require(short.moov.flatMap { Movie($0) })

@@ -2,7 +2,6 @@ import Testing
 
 @testable import Media
 
-@Suite("Sample table")
 struct SampleTableTests {
     private func full(_ type: String, _ words: UInt32...) -> [UInt8] {
         .box(type, .word(0) + words.flatMap { [UInt8].word($0) })
@@ -10,8 +9,7 @@ struct SampleTableTests {
 
     private func table(_ boxes: [UInt8]...) -> SampleTable { SampleTable(boxes.flatMap { $0 }[...]) }
 
-    @Test("times, sizes and places are expanded from their runs")
-    func expandsRuns() {
+    @Test func `times, sizes and places are expanded from their runs`() {
         let table = table(
             full("stts", 2, 3, 10, 2, 20), full("ctts", 2, 1, 20, 4, UInt32(bitPattern: -5)),
             full("stsz", 0, 5, 1, 2, 3, 4, 5), full("stsc", 2, 1, 2, 1, 3, 1, 1), full("stco", 3, 100, 200, 300),
@@ -30,8 +28,7 @@ struct SampleTableTests {
         #expect(table.maximumEnd == 305)
     }
 
-    @Test("compact and uniform sizes, and 64-bit places, are read")
-    func readsVariants() {
+    @Test func `compact and uniform sizes, and 64-bit places, are read`() {
         let four = table(
             .box("stz2", .word(0) + .word(4) + .word(3) + [0x12, 0x30]), full("stts", 1, 3, 1),
             full("stsc", 1, 1, 3, 1), full("co64", 1, 1, 0))
@@ -45,8 +42,7 @@ struct SampleTableTests {
         #expect(uniform.isPlausible && uniform.totalBytes == 21 && uniform.maximumEnd == 31)
     }
 
-    @Test("four billion claimed samples cost nothing and are not believed")
-    func cutsClaims() {
+    @Test func `four billion claimed samples cost nothing and are not believed`() {
         let clock = ContinuousClock()
         let elapsed = clock.measure {
             let uniform = table(
@@ -65,8 +61,7 @@ struct SampleTableTests {
         #expect(elapsed < .seconds(5))
     }
 
-    @Test("tables that contradict one another are not plausible, and still walk")
-    func findsContradictions() {
+    @Test func `tables that contradict one another are not plausible, and still walk`() {
         let sizes = full("stsz", 5, 4)
         let places = full("stsc", 1, 1, 4, 1) + full("stco", 1, 0)
         #expect(table(sizes, places, full("stts", 1, 4, 1)).isPlausible)
@@ -84,8 +79,7 @@ struct SampleTableTests {
         #expect(far.maximumEnd == .max)
     }
 
-    @Test("a fragmented file's empty tables are empty and plausible")
-    func readsEmptyTables() {
+    @Test func `a fragmented file's empty tables are empty and plausible`() {
         let empty = table(full("stts", 0), full("stsz", 0, 0), full("stsc", 0), full("stco", 0))
         #expect(empty.isPlausible && empty.count == 0 && empty.maximumEnd == nil && empty.totalBytes == 0)
         #expect(Array(empty.presentationTimes).isEmpty && empty.offsets.isEmpty)

@@ -3,7 +3,7 @@ import LoopbackHTTP
 import OneDriveSandbox
 import Testing
 
-@Suite struct FaultTests {
+struct FaultTests {
     @Test(arguments: [0, 1, 500_000, 1_000_002, 1_000_003] as [Int64])
     func `a reset and an early end come after exactly the bytes before them`(position: Int64) async throws {
         try await Drive.with { drive async throws in

@@ -2,7 +2,7 @@ import Foundation
 @testable import OneDriveSandbox
 import Testing
 
-@Suite struct ItemTests {
+struct ItemTests {
     @Test func `an item's properties are those of its file`() async throws {
         try await Drive.with { drive async throws in
             let item = try await drive.graph(drive.itemPath).json

@@ -2,7 +2,7 @@ import Foundation
 import LoopbackHTTP
 import Testing
 
-@Suite struct ProgramTests {
+struct ProgramTests {
     private struct Ready: Decodable {
         struct Item: Decodable {
             let name: String

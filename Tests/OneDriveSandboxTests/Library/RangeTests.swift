@@ -3,7 +3,7 @@ import LoopbackHTTP
 @testable import OneDriveSandbox
 import Testing
 
-@Suite struct RangeTests {
+struct RangeTests {
     @Test(
         arguments: [
             ("bytes=0-0", 0..<1), ("bytes=0-", 0..<100), ("bytes=10-19", 10..<20), ("bytes=90-1000", 90..<100),

@@ -3,7 +3,7 @@ import LoopbackHTTP
 import OneDriveSandbox
 import Testing
 
-@Suite struct RejectionTests {
+struct RejectionTests {
     @Test func `a download URL takes no Authorization header`() async throws {
         try await Drive.with { drive async throws in
             let url = drive.url
@@ -105,7 +105,7 @@ import Testing
     }
 }
 
-@Suite struct TokenTests {
+struct TokenTests {
     @Test(arguments: [false, true])
     func `a refresh token rotates, and the used one is revoked only where told`(revokes: Bool) async throws {
         try await Drive.with {

@@ -1,7 +1,7 @@
 @testable import LoopbackHTTP
 import Testing
 
-@Suite struct PacerTests {
+struct PacerTests {
     @Test func `bytes go through one after another at the rate`() {
         let start = ContinuousClock.now + .seconds(1)
         let pacer = Pacer()

@@ -5,7 +5,7 @@ import Testing
 @testable import reelway
 
 extension ChaosTests {
-    @Suite struct FullDiskTests {
+    struct FullDiskTests {
         @Test func `A worker whose folder is full says so, leaves nothing there, and does the next video that fits`()
             async throws
         {

@@ -6,7 +6,7 @@ import Testing
 @testable import reelway
 
 extension ChaosTests {
-    @Suite struct KillTests {
+    struct KillTests {
         @Test(arguments: isThorough ? Stage.allCases : [.downloading, .afterComplete])
         func `A worker killed at a stage leaves the video to another, which finishes it once`(stage: Stage) async throws
         {

@@ -7,7 +7,7 @@ import Testing
 @testable import reelway
 
 extension ChaosTests {
-    @Suite struct OutageTests {
+    struct OutageTests {
         @Test(arguments: isThorough ? Stage.allCases : [.uploading])
         func `A database that stops at a stage for longer than a lease finds the work done, once`(stage: Stage)
             async throws

@@ -6,7 +6,7 @@ import Testing
 @testable import reelway
 
 extension ChaosTests {
-    @Suite struct RowChangeTests {
+    struct RowChangeTests {
         private static let stages: [Stage] =
             isThorough ? Stage.allCases.filter { $0 != .beforeRow } : [.uploading]
 

@@ -6,7 +6,7 @@ import Testing
 @testable import reelway
 
 extension ChaosTests {
-    @Suite struct SleepTests {
+    struct SleepTests {
         @Test(arguments: isThorough ? Stage.allCases.filter { $0 != .beforeRow } : [.downloading])
         func `A worker that slept through its lease can't overwrite the new owner's result`(stage: Stage) async throws {
             try await Shop.with { shop in

@@ -6,7 +6,7 @@ import Testing
 @testable import reelway
 
 extension ChaosTests {
-    @Suite struct StopTests {
+    struct StopTests {
         @Test func `A service stopped under load answers all that it took, and gives back what isn't finished`()
             async throws
         {

@@ -5,7 +5,7 @@ import Testing
 @testable import reelway
 
 extension HTTPTests {
-    @Suite struct AccessTests {
+    struct AccessTests {
         private static let token = "0123456789abcdef-planted"
 
         @Test func `everything but health asks for the token`() async throws {

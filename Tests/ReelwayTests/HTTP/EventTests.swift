@@ -6,7 +6,7 @@ import Testing
 @testable import reelway
 
 extension HTTPTests {
-    @Suite struct EventTests {
+    struct EventTests {
         @Test func `the life of a video is told to its end, by the database's own notices`() async throws {
             try await LiveService.with(.init(interval: .seconds(600))) { service in
                 let id = try await service.test.insertVideo()

@@ -5,7 +5,7 @@ import Testing
 @testable import reelway
 
 extension HTTPTests {
-    @Suite struct LimitTests {
+    struct LimitTests {
         private static let huge = String(repeating: "x", count: 70_000)
 
         /// Limits that a test can wait for.

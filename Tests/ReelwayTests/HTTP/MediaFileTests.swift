@@ -4,7 +4,7 @@ import Testing
 @testable import reelway
 
 extension HTTPTests {
-    @Suite struct MediaFileTests {
+    struct MediaFileTests {
         private static let content = Data((0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) })
 
         private func serving(_ body: @Sendable @escaping (LiveService) async throws -> Void) async throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import reelway
 
 extension HTTPTests {
-    @Suite struct OpenAPITests {
+    struct OpenAPITests {
         @Test func `what is served is described, and what is described is served`() async throws {
             try await LiveService.with(.init(mediaFolder: "/nowhere")) { service in
                 let description = try await APIDescription(from: service)

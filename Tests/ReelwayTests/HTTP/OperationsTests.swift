@@ -6,7 +6,7 @@ import Testing
 @testable import reelway
 
 extension HTTPTests {
-    @Suite struct OperationsTests {
+    struct OperationsTests {
         @Test func `ready means migrated, prepared and not stopping`() async throws {
             try await LiveService.with { service in
                 #expect(try await service.request("GET", "/readyz").status == 200)

@@ -5,7 +5,7 @@ import Testing
 @testable import reelway
 
 extension HTTPTests {
-    @Suite struct RouteTests {
+    struct RouteTests {
         private static let unknown = "00000000-0000-4000-8000-00000000dead"
 
         @Test(arguments: ["/transcode", "/.netlify/functions/video-transcode-background"])

@@ -4,7 +4,7 @@ import Testing
 @testable import reelway
 
 extension HTTPTests {
-    @Suite struct SocialReadyTests {
+    struct SocialReadyTests {
         @Test func `a ready video is answered at once`() async throws {
             try await LiveService.with { service in
                 let id = try await service.test.insertVideo()

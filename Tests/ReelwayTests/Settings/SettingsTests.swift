@@ -3,10 +3,8 @@ import Transfer
 
 @testable import reelway
 
-@Suite("Settings")
 struct SettingsTests {
-    @Test("An empty environment is a working local service")
-    func empty() throws {
+    @Test func `an empty environment is a working local service`() throws {
         let settings = try Settings([:])
         #expect(settings.server.host == "127.0.0.1")
         #expect(settings.server.port == 8080)
@@ -24,8 +22,7 @@ struct SettingsTests {
         #expect(settings.storage.publicURL == nil)
     }
 
-    @Test("All faults are reported together, each with its variable")
-    func faults() {
+    @Test func `all faults are reported together, each with its variable`() {
         let environment = [
             "PORT": "eighty", "REELWAY_HOST": "0.0.0.0", "REELWAY_LEASE_SECONDS": "-1", "LOG_LEVEL": "loud",
             "S3_ACCESS_KEY_ID": "key", "STORAGE_PROTOCOL": "ftp", "SUPABASE_URL": "not an address",
@@ -40,8 +37,8 @@ struct SettingsTests {
             ])
     }
 
-    @Test("A folder's videos want an address that others can reach", arguments: ["0.0.0.0", "::", "[::]"])
-    func everyAddress(host: String) throws {
+    @Test(arguments: ["0.0.0.0", "::", "[::]"])
+    func `a folder's videos want an address that others can reach`(host: String) throws {
         var environment = ["REELWAY_HOST": host, "REELWAY_API_TOKEN": "0123456789abcdef"]
         #expect(try Settings(environment, keepsVideos: true).doubt?.contains("STORAGE_PUBLIC_URL") == true)
         environment["STORAGE_PUBLIC_URL"] = "https://shop.example/media"
@@ -49,23 +46,22 @@ struct SettingsTests {
         #expect(try Settings(["REELWAY_HOST": "127.0.0.1"], keepsVideos: true).doubt == nil)
     }
 
-    @Test(
-        "A folder's videos are where the service listens",
-        arguments: [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("[::1]", "[::1]"), ("localhost", "localhost")])
-    func ownAddress(host: String, shown: String) throws {
+    @Test(arguments: [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("[::1]", "[::1]"), ("localhost", "localhost")])
+    func `a folder's videos are where the service listens`(host: String, shown: String) throws {
         let settings = try Settings(["REELWAY_HOST": host], keepsVideos: true)
         #expect(try RemoteEnds(settings).store().publicURL(key: "1/a.mp4") == "http://\(shown):8080/media/1/a.mp4")
     }
 
-    @Test("A token that no header can carry is a fault", arguments: ["0123456789 abcdef", "0123456789\tabcdef"])
-    func token(text: String) {
+    @Test(arguments: ["0123456789 abcdef", "0123456789\tabcdef"])
+    func `a token that no header can carry is a fault`(text: String) {
         let error = #expect(throws: SettingsError.self) { try Settings(["REELWAY_API_TOKEN": text]) }
         #expect(error?.faults.map(\.variable) == ["REELWAY_API_TOKEN"])
         #expect(error.map { !"\($0)".contains(text) } ?? false)
     }
 
-    @Test("The address, the anon key and the service key of Supabase give S3 credentials with a session token")
-    func supabaseSession() throws {
+    @Test func `the address, the anon key and the service key of Supabase give S3 credentials with a session token`()
+        throws
+    {
         let settings = try Settings([
             "SUPABASE_URL": "https://abcd.supabase.co/", "SUPABASE_ANON_KEY": "anon",
             "SUPABASE_SERVICE_ROLE_KEY": "eyJhbGciOi.service.key",
@@ -83,8 +79,7 @@ struct SettingsTests {
                 == "https://abcd.supabase.co/storage/v1/object/public/transcoded-videos")
     }
 
-    @Test("The service key alone goes through TUS")
-    func supabaseAlone() throws {
+    @Test func `the service key alone goes through TUS`() throws {
         let settings = try Settings([
             "SUPABASE_URL": "https://abcd.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "service",
         ])
@@ -95,8 +90,9 @@ struct SettingsTests {
         #expect(access.url == "https://abcd.supabase.co")
     }
 
-    @Test("A service key that is no JWT can't be a session token, and goes through TUS beside an anon key too")
-    func supabaseSecretKey() throws {
+    @Test func `a service key that is no JWT can't be a session token, and goes through TUS beside an anon key too`()
+        throws
+    {
         var environment = [
             "SUPABASE_URL": "https://abcd.supabase.co", "SUPABASE_ANON_KEY": "anon",
             "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_0123456789",
@@ -109,8 +105,7 @@ struct SettingsTests {
         #expect(throws: SettingsError.self) { try Settings(environment) }
     }
 
-    @Test("Another store than Supabase's has its own public address, whatever else Supabase is used for")
-    func otherStore() throws {
+    @Test func `another store than Supabase's has its own public address, whatever else Supabase is used for`() throws {
         let settings = try Settings([
             "SUPABASE_URL": "https://abcd.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "eyJhbGciOi.service.key",
             "S3_ENDPOINT": "https://store.example", "S3_ACCESS_KEY_ID": "key", "S3_SECRET_ACCESS_KEY": "secret",
@@ -123,8 +118,7 @@ struct SettingsTests {
         #expect(!access.isSupabase)
     }
 
-    @Test("Another store's keys that were forgotten are asked for: it is never sent Supabase's")
-    func forgottenKeys() throws {
+    @Test func `another store's keys that were forgotten are asked for: it is never sent Supabase's`() throws {
         var environment = [
             "SUPABASE_URL": "https://abcd.supabase.co", "SUPABASE_ANON_KEY": "anon",
             "SUPABASE_SERVICE_ROLE_KEY": "eyJhbGciOi.service.key", "S3_ENDPOINT": "https://store.example",
@@ -139,14 +133,13 @@ struct SettingsTests {
         #expect(throws: SettingsError.self) { try Settings(["S3_ENDPOINT": "https://store.example"]) }
     }
 
-    @Test("A bucket may be called what a store may call it", arguments: ["videos", "My_Videos.2", "a b", "..", "a/b"])
-    func bucket(name: String) throws {
+    @Test(arguments: ["videos", "My_Videos.2", "a b", "..", "a/b"])
+    func `a bucket may be called what a store may call it`(name: String) throws {
         let faults = #expect(throws: SettingsError.self) { try Settings(["STORAGE_BUCKET": name, "PORT": "x"]) }?.faults
         #expect(faults?.map(\.variable).contains("STORAGE_BUCKET") == !["videos", "My_Videos.2"].contains(name))
     }
 
-    @Test("Own S3 keys win over Supabase's, and a folder over both")
-    func precedence() throws {
+    @Test func `own S3 keys win over Supabase's, and a folder over both`() throws {
         var environment = [
             "SUPABASE_URL": "https://abcd.supabase.co", "SUPABASE_ANON_KEY": "anon",
             "SUPABASE_SERVICE_ROLE_KEY": "service",
@@ -165,8 +158,7 @@ struct SettingsTests {
         }
     }
 
-    @Test("OneDrive's rotating token, client credentials and a given token are told apart")
-    func oneDrive() throws {
+    @Test func `oneDrive's rotating token, client credentials and a given token are told apart`() throws {
         let token = try Settings(["ONEDRIVE_REFRESH_TOKEN": "r", "ONEDRIVE_CLIENT_ID": "id"]).oneDrive
         guard case .refreshToken(let secret)? = token.credential else {
             Issue.record("no refresh token")
@@ -187,8 +179,7 @@ struct SettingsTests {
         }
     }
 
-    @Test("No secret is in what is listed, described, mirrored or thrown")
-    func secrets() throws {
+    @Test func `no secret is in what is listed, described, mirrored or thrown`() throws {
         let planted = "planted-secret-0123456789"
         let variables = [
             "DATABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_ANON_KEY", "S3_SECRET_ACCESS_KEY",

@@ -3,12 +3,11 @@ import Transfer
 
 @testable import reelway
 
-@Suite("DirectoryStore")
 struct DirectoryStoreTests {
-    @Test(
-        "The address of an object leads to it, whatever its video's id is",
-        arguments: [("a b", "a%20b"), ("50%", "50%25"), ("x#1?", "x%231%3F"), ("ü", "%C3%BC"), ("plain-1", "plain-1")])
-    func address(id: String, segment: String) throws {
+    @Test(arguments: [
+        ("a b", "a%20b"), ("50%", "50%25"), ("x#1?", "x%231%3F"), ("ü", "%C3%BC"), ("plain-1", "plain-1"),
+    ])
+    func `the address of an object leads to it, whatever its video's id is`(id: String, segment: String) throws {
         let folder = try TestFolder()
         let store = DirectoryStore(folder: folder.path, publicURL: "http://127.0.0.1:8080/media")
         let upload = try store.upload(key: "\(id)/0123456789ab.mp4", onEvent: { _ in })

@@ -6,7 +6,6 @@ import Transfer
 
 @testable import reelway
 
-@Suite("RemoteEnds")
 struct RemoteEndsTests {
     private func store(_ scheme: String, _ more: [String: String]) throws -> any ObjectStore {
         let environment = ["SUPABASE_URL": "https://abcd.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_0123"]
@@ -18,8 +17,7 @@ struct RemoteEndsTests {
         return try ends.store(scheme: scheme, bucket: "videos", profile: .reels)
     }
 
-    @Test("Only where Supabase has no S3 keys is what goes there spooled to the disk")
-    func supabase() throws {
+    @Test func `only where Supabase has no S3 keys is what goes there spooled to the disk`() throws {
         #expect(try store("supabase", [:]) is SupabaseStore)
         let keys = ["S3_ACCESS_KEY_ID": "key", "S3_SECRET_ACCESS_KEY": "secret"]
         #expect(try store("supabase", keys) is S3Store)
@@ -28,10 +26,10 @@ struct RemoteEndsTests {
         #expect(try store("s3", elsewhere) is S3Store)
     }
 
-    @Test(
-        "A bucket that is made takes videos of any profile without a limit, and else as large as a reel may be",
-        .enabled(if: Shop.isThere), arguments: [(Profile.any, nil), (.story, 300_000_000), (.reels, 300_000_000)])
-    func bucketLimit(profile: Profile, limit: Int?) async throws {
+    @Test(.enabled(if: Shop.isThere), arguments: [(Profile.any, nil), (.story, 300_000_000), (.reels, 300_000_000)])
+    func `a bucket that is made takes videos of any profile without a limit, and else as large as a reel may be`(
+        profile: Profile, limit: Int?
+    ) async throws {
         let given = ProcessInfo.processInfo.environment
         var options = SupabaseStandIn.Options()
         options.fileSizeLimit = 1_000_000_000

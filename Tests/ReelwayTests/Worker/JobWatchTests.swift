@@ -4,10 +4,8 @@ import Testing
 
 @testable import reelway
 
-@Suite("JobWatch")
 struct JobWatchTests {
-    @Test("The first reason to stop counts, and wakes what blocks once")
-    func firstReason() {
+    @Test func `the first reason to stop counts, and wakes what blocks once`() {
         let watch = JobWatch()
         let woken = Mutex(0)
         watch.whenStopped { woken.withLock { $0 += 1 } }
@@ -17,8 +15,7 @@ struct JobWatchTests {
         #expect(woken.withLock { $0 } == 1)
     }
 
-    @Test("What would block after a stop is woken at once")
-    func late() {
+    @Test func `what would block after a stop is woken at once`() {
         let watch = JobWatch()
         watch.stop(.leaseLost)
         let woken = Mutex(false)
@@ -26,8 +23,7 @@ struct JobWatchTests {
         #expect(woken.withLock { $0 })
     }
 
-    @Test("A byte that travels without the job's thread is a movement")
-    func movement() {
+    @Test func `a byte that travels without the job's thread is a movement`() {
         let watch = JobWatch()
         let sent = Mutex(Int64(0))
         watch.count { sent.withLock { $0 } }

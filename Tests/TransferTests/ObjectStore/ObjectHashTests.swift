@@ -11,20 +11,18 @@ import Testing
     private static let head = Noise.bytes(5 << 20, seed: 1)
     private static let body = Noise.bytes(1 << 20, seed: 2)
 
-    @Test(
-        "a hash is that of the whole object, or a clear error",
-        arguments: [
-            Case("nothing goes wrong"),
-            Case("503 first", .get(.refuse(.s3(503)))),
-            Case("no answer first", .get(.cutAfterwards)),
-            Case("half an object first", .get(.cutAnswer(atByte: 3 << 20))),
-            Case("an answer that stalls first", .get(.delayAfterwards(seconds: 3))),
-            Case("another object of another size first", .get(.replaceAnswer(.s3(200)))),
-            Case("half an object each time", .get(.cutAnswer(atByte: 1), times: 99), fails: .storageUnavailable),
-            Case("503 each time", .get(.refuse(.s3(503)), times: 99), fails: .storageUnavailable),
-            Case("403", .get(.refuse(.s3(403))), fails: .storageAuth),
-        ])
-    func hash(trial: Case) async throws {
+    @Test(arguments: [
+        Case("nothing goes wrong"),
+        Case("503 first", .get(.refuse(.s3(503)))),
+        Case("no answer first", .get(.cutAfterwards)),
+        Case("half an object first", .get(.cutAnswer(atByte: 3 << 20))),
+        Case("an answer that stalls first", .get(.delayAfterwards(seconds: 3))),
+        Case("another object of another size first", .get(.replaceAnswer(.s3(200)))),
+        Case("half an object each time", .get(.cutAnswer(atByte: 1), times: 99), fails: .storageUnavailable),
+        Case("503 each time", .get(.refuse(.s3(503)), times: 99), fails: .storageUnavailable),
+        Case("403", .get(.refuse(.s3(403))), fails: .storageAuth),
+    ])
+    func `a hash is that of the whole object, or a clear error`(trial: Case) async throws {
         try await withStored(trial.faults) { upload in
             let result = Result { try upload.sha256() }
             switch (result, trial.code) {
@@ -37,8 +35,7 @@ import Testing
         }
     }
 
-    @Test("cancelling ends the fetch within a second")
-    func cancel() async throws {
+    @Test func `cancelling ends the fetch within a second`() async throws {
         try await withStored([.get(.delay(seconds: 8))], stallSeconds: 30) { upload in
             Thread.detachNewThread {
                 Thread.sleep(forTimeInterval: 0.5)

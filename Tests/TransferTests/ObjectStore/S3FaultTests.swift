@@ -127,13 +127,13 @@ import Testing
     private static let head = Noise.bytes(5_242_900)
     private static let body = Noise.bytes(12 << 20, seed: 2)
 
-    @Test("a large object is whole, or a clear error leaves nothing", arguments: largeObject)
-    func large(trial: Case) async throws {
+    @Test(arguments: largeObject)
+    func `a large object is whole, or a clear error leaves nothing`(trial: Case) async throws {
         try await run(trial, head: Self.head, body: Self.body)
     }
 
-    @Test("a small object is whole, or a clear error leaves nothing", arguments: smallObject)
-    func small(trial: Case) async throws {
+    @Test(arguments: smallObject)
+    func `a small object is whole, or a clear error leaves nothing`(trial: Case) async throws {
         try await run(trial, head: Array(Self.head.prefix(2_000_000)), body: Array(Self.body.prefix(1_000_000)))
     }
 
@@ -185,12 +185,13 @@ import Testing
     }
 
     @Test(
-        "what lay there before stays where nothing came to replace it",
         arguments: [
             Case("503 without end at completing", .complete(.refuse(.s3(503)), times: always)),
             Case("completing not answered", .complete(.reset(atByte: 0), times: always)),
         ], [false, true])
-    func replacing(trial: Case, withTheSame isSame: Bool) async throws {
+    func `what lay there before stays where nothing came to replace it`(trial: Case, withTheSame isSame: Bool)
+        async throws
+    {
         try await StorageProxy.beforeSeaweedFS { proxy, store, direct in
             let key = "replacing/\(UUID()).mp4"
             proxy.setFaults(trial.faults)
@@ -212,8 +213,9 @@ import Testing
         }
     }
 
-    @Test("an object that is whole stays so where the store doesn't list the uploads that may be left")
-    func unlistedLeftovers() async throws {
+    @Test func `an object that is whole stays so where the store doesn't list the uploads that may be left`()
+        async throws
+    {
         try await StorageProxy.beforeSeaweedFS { proxy, store, direct in
             let key = "unlisted/\(UUID()).mp4"
             proxy.setFaults([
@@ -231,8 +233,8 @@ import Testing
         }
     }
 
-    @Test("a bucket that is missing at the first request is made", arguments: [1000, 6 << 20])
-    func missingBucket(bodyBytes: Int) async throws {
+    @Test(arguments: [1000, 6 << 20])
+    func `a bucket that is missing at the first request is made`(bodyBytes: Int) async throws {
         let weed = try #require(SeaweedFS.running)
         let bucket = "late-\(UUID().uuidString.prefix(8).lowercased())"
         let store = try S3Store(
@@ -245,18 +247,16 @@ import Testing
         }
     }
 
-    @Test(
-        "cancelling wakes what blocks within a second, and throwing away leaves nothing",
-        arguments: [
-            Case("while an upload is created", .create(.delayAfterwards(seconds: 8))),
-            Case("while a part stalls", .part(2, .stall(atByte: 1 << 20, seconds: 8))),
-            Case("while a part is answered late", .part(3, .delayAfterwards(seconds: 8))),
-            Case("while a part waits for its next try", .part(2, .refuse(.s3(503, retryAfter: 8)), times: 9)),
-            Case("while completing takes effect", .complete(.delayAfterwards(seconds: 8))),
-            Case("before completing takes effect", .complete(.delay(seconds: 8))),
-            Case("while the object is asked for", .head(.delay(seconds: 8))),
-        ])
-    func cancel(trial: Case) async throws {
+    @Test(arguments: [
+        Case("while an upload is created", .create(.delayAfterwards(seconds: 8))),
+        Case("while a part stalls", .part(2, .stall(atByte: 1 << 20, seconds: 8))),
+        Case("while a part is answered late", .part(3, .delayAfterwards(seconds: 8))),
+        Case("while a part waits for its next try", .part(2, .refuse(.s3(503, retryAfter: 8)), times: 9)),
+        Case("while completing takes effect", .complete(.delayAfterwards(seconds: 8))),
+        Case("before completing takes effect", .complete(.delay(seconds: 8))),
+        Case("while the object is asked for", .head(.delay(seconds: 8))),
+    ])
+    func `cancelling wakes what blocks within a second, and throwing away leaves nothing`(trial: Case) async throws {
         let weed = try #require(SeaweedFS.running)
         let direct = try S3Store(weed.settings(), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
         let proxy = try await StorageProxy.start(upstream: weed.endpoint)
@@ -294,8 +294,9 @@ import Testing
         await proxy.stop()
     }
 
-    @Test("a store that goes down in the middle is unavailable, and what it kept open is reaped later")
-    func down() async throws {
+    @Test func `a store that goes down in the middle is unavailable, and what it kept open is reaped later`()
+        async throws
+    {
         let weed = try #require(SeaweedFS.running)
         let direct = try S3Store(weed.settings(), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
         let proxy = try await StorageProxy.start(upstream: weed.endpoint)

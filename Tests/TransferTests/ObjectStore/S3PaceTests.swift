@@ -7,8 +7,7 @@ import Testing
 
 /// A real store behind a line that may be slow, and an encoder before it that may be.
 @Suite(.enabled(if: SeaweedFS.isThere), .serialized) struct S3PaceTests {
-    @Test("parts leave while the body is written, and the head's part begins last")
-    func order() async throws {
+    @Test func `parts leave while the body is written, and the head's part begins last`() async throws {
         try await StorageProxy.beforeSeaweedFS { proxy, store, _ in
             let key = "order/\(UUID()).mp4"
             let subjects = try await onThread {
@@ -33,8 +32,7 @@ import Testing
         }
     }
 
-    @Test("a slow line holds the writer back: never more than three parts are in memory")
-    func backPressure() async throws {
+    @Test func `a slow line holds the writer back: never more than three parts are in memory`() async throws {
         try await StorageProxy.beforeSeaweedFS { proxy, store, _ in
             proxy.setBandwidth(up: .init(total: 40_000_000))
             let piece = Noise.bytes(1 << 20)
@@ -54,9 +52,8 @@ import Testing
         }
     }
 
-    @Test(
-        "bytes that leave on a slow line are counted long before a part is confirmed", arguments: [4 << 20, 12 << 20])
-    func slowLine(bodyBytes: Int) async throws {
+    @Test(arguments: [4 << 20, 12 << 20])
+    func `bytes that leave on a slow line are counted long before a part is confirmed`(bodyBytes: Int) async throws {
         try await StorageProxy.beforeSeaweedFS { proxy, store, _ in
             proxy.setBandwidth(up: .init(total: 2_000_000))
             let upload = try store.upload(key: "slow/\(UUID()).mp4") { _ in }
@@ -80,8 +77,7 @@ import Testing
         }
     }
 
-    @Test("time in which a slow encoder sends nothing is not held against the store")
-    func slowEncoder() async throws {
+    @Test func `time in which a slow encoder sends nothing is not held against the store`() async throws {
         var policy = SeaweedFS.hasty
         policy.totalSeconds = 1
         try await StorageProxy.beforeSeaweedFS(policy: policy) { proxy, store, _ in

@@ -8,8 +8,8 @@ import Testing
 /// Two workers that write one key, as happens when one sleeps through its lease.
 @Suite(.enabled(if: SeaweedFS.isThere))
 struct S3SharedKeyTests {
-    @Test("an object that another worker stored meanwhile isn't taken away", arguments: [1 << 20, 12 << 20])
-    func replaced(bodyBytes: Int) async throws {
+    @Test(arguments: [1 << 20, 12 << 20])
+    func `an object that another worker stored meanwhile isn't taken away`(bodyBytes: Int) async throws {
         let weed = try #require(SeaweedFS.running)
         let direct = try S3Store(weed.settings(), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
         let proxy = try await StorageProxy.start(upstream: weed.endpoint)
@@ -37,8 +37,9 @@ struct S3SharedKeyTests {
         await proxy.stop()
     }
 
-    @Test("an upload that another worker has open isn't ended by one that doesn't know the id of its own")
-    func open() async throws {
+    @Test func `an upload that another worker has open isn't ended by one that doesn't know the id of its own`()
+        async throws
+    {
         let weed = try #require(SeaweedFS.running)
         let direct = try S3Store(weed.settings(), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
         let proxy = try await StorageProxy.start(upstream: weed.endpoint)

@@ -15,8 +15,7 @@ import Testing
         try S3Store(weed.settings(bucket: bucket), client: client, policy: SeaweedFS.hasty)
     }
 
-    @Test("a missing bucket is made, is readable by anyone, and is left alone the next time")
-    func bucket() async throws {
+    @Test func `a missing bucket is made, is readable by anyone, and is left alone the next time`() async throws {
         let store = try store("made-\(UUID().uuidString.prefix(8).lowercased())")
         try await onThread {
             try store.prepare(isCancelled: never)
@@ -27,8 +26,7 @@ import Testing
         }
     }
 
-    @Test("a small object is one PutObject, with the type and the lifetime of a video")
-    func small() async throws {
+    @Test func `a small object is one PutObject, with the type and the lifetime of a video`() async throws {
         let store = try store()
         let key = "small/\(UUID()).mp4"
         let (head, body) = (Noise.bytes(100_000), Noise.bytes(1_000_000, seed: 2))
@@ -50,10 +48,10 @@ import Testing
         }
     }
 
-    @Test(
-        "a large object is head and body in their order, whatever the pieces it was written in",
-        arguments: [1 << 20, 3_333_333, 12 << 20])
-    func large(piece: Int) async throws {
+    @Test(arguments: [1 << 20, 3_333_333, 12 << 20])
+    func `a large object is head and body in their order, whatever the pieces it was written in`(piece: Int)
+        async throws
+    {
         let store = try store()
         let key = "large/\(UUID()).mp4"
         let (head, body) = (Noise.bytes(5_500_000), Noise.bytes(23_456_789, seed: 2))
@@ -80,8 +78,7 @@ import Testing
         }
     }
 
-    @Test("keys with every kind of character are signed, stored, listed and deleted")
-    func keys() async throws {
+    @Test func `keys with every kind of character are signed, stored, listed and deleted`() async throws {
         let store = try store()
         let folder = "keys-\(UUID().uuidString)"
         let names = ["plain.mp4", "a b+c.mp4", "é&=%?#.mp4", "(x)!*'~,;:@$.mp4", "<日本>\"q\".mp4"]
@@ -102,8 +99,7 @@ import Testing
         }
     }
 
-    @Test("more objects than one page holds are all listed")
-    func pages() async throws {
+    @Test func `more objects than one page holds are all listed`() async throws {
         let store = try store()
         let folder = "pages-\(UUID().uuidString)"
         try await onThread {
@@ -115,8 +111,7 @@ import Testing
         }
     }
 
-    @Test("uploads that nobody finishes are found by their age and ended, others are left alone")
-    func reaping() async throws {
+    @Test func `uploads that nobody finishes are found by their age and ended, others are left alone`() async throws {
         let store = try store()
         let folder = "reap-\(UUID().uuidString)"
         try await onThread {
@@ -138,8 +133,7 @@ import Testing
         }
     }
 
-    @Test("an upload that is thrown away leaves nothing, and says so to whoever keeps its id")
-    func abort() async throws {
+    @Test func `an upload that is thrown away leaves nothing, and says so to whoever keeps its id`() async throws {
         let store = try store()
         let key = "abort/\(UUID()).mp4"
         try await onThread {
@@ -157,8 +151,7 @@ import Testing
         }
     }
 
-    @Test("throwing away after finish leaves the object")
-    func abortAfterFinish() async throws {
+    @Test func `throwing away after finish leaves the object`() async throws {
         let store = try store()
         let key = "kept/\(UUID()).mp4"
         try await onThread {
@@ -170,10 +163,8 @@ import Testing
         }
     }
 
-    @Test(
-        "wrong credentials are refused with the setting to mend",
-        arguments: [("id", "S3_ACCESS_KEY_ID"), ("secret", "S3_SECRET_ACCESS_KEY"), ("right", "right")])
-    func credentials(wrong: String, mend: String) async throws {
+    @Test(arguments: [("id", "S3_ACCESS_KEY_ID"), ("secret", "S3_SECRET_ACCESS_KEY"), ("right", "right")])
+    func `wrong credentials are refused with the setting to mend`(wrong: String, mend: String) async throws {
         var settings = weed.settings()
         switch wrong {
         case "id": settings.accessKey = "nobody"
@@ -201,8 +192,9 @@ import Testing
         }
     }
 
-    @Test("preparing with a wrong secret names the setting, though the store's answer to HEAD has no body")
-    func prepareWithWrongSecret() async throws {
+    @Test func `preparing with a wrong secret names the setting, though the store's answer to HEAD has no body`()
+        async throws
+    {
         var settings = weed.settings()
         settings.secretKey = "wrong"
         let store = try S3Store(settings, client: client, policy: SeaweedFS.hasty)
@@ -213,8 +205,7 @@ import Testing
         #expect(error.message.contains("S3_SECRET_ACCESS_KEY"), "\(error)")
     }
 
-    @Test("a store that isn't there is unavailable, and the message has no secret")
-    func down() async throws {
+    @Test func `a store that isn't there is unavailable, and the message has no secret`() async throws {
         let store = try S3Store(
             weed.settings(endpoint: "http://127.0.0.1:1"), client: client, policy: SeaweedFS.hasty)
         try await onThread {

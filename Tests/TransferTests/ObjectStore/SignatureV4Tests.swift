@@ -4,7 +4,7 @@ import Testing
 @testable import Transfer
 
 /// The signature against vectors that others published.
-@Suite struct SignatureV4Tests {
+struct SignatureV4Tests {
     /// A request, and the signature that its source gives for it.
     struct Vector: CustomTestStringConvertible {
         let name: String
@@ -59,8 +59,8 @@ import Testing
             signature: "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"),
     ]
 
-    @Test("signs Amazon's S3 examples as Amazon does", arguments: s3Examples)
-    func s3(vector: Vector) {
+    @Test(arguments: s3Examples)
+    func `signs Amazon's S3 examples as Amazon does`(vector: Vector) {
         let signer = SignatureV4(
             accessKey: "AKIAIOSFODNN7EXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             region: "us-east-1")
@@ -129,8 +129,8 @@ import Testing
             method, "https://example.amazonaws.com\(path)", headers: headers + [("X-Amz-Date", "20150830T123600Z")])
     }
 
-    @Test("signs Amazon's test suite as Amazon does", arguments: suite)
-    func testSuite(vector: Vector) {
+    @Test(arguments: suite)
+    func `signs Amazon's test suite as Amazon does`(vector: Vector) {
         let signer = SignatureV4(
             accessKey: "AKIDEXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", region: "us-east-1",
             service: "service")
@@ -168,8 +168,8 @@ import Testing
     ]
     private static let bucket = "https://abc.storage.supabase.co/storage/v1/s3/transcoded-videos"
 
-    @Test("signs what the program sends as botocore does", arguments: botocore)
-    func asBotocore(vector: Vector) {
+    @Test(arguments: botocore)
+    func `signs what the program sends as botocore does`(vector: Vector) {
         let signer = SignatureV4(
             accessKey: "AKIDEXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
             sessionToken: vector.signedHeaders.contains("token") ? "token.of.session" : nil, region: "eu-central-1")

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Transfer
 
-@Suite struct StorageFailureTests {
+struct StorageFailureTests {
     /// An answer's status and reason, and what it means.
     struct Row: CustomTestStringConvertible {
         let status: Int
@@ -58,8 +58,8 @@ import Testing
         Row(409, "OperationAborted", .storageUnavailable, transient: true, "again"),
     ]
 
-    @Test("each refusal has its code, its mend, and its answer to whether a second try may help", arguments: table)
-    func mapping(row: Row) {
+    @Test(arguments: table)
+    func `each refusal has its code, its mend, and its answer to whether a second try may help`(row: Row) {
         let failure = StorageFailure(status: row.status, reason: row.reason)
         #expect(failure.code == row.code)
         #expect(failure.isTransient == row.isTransient)
@@ -67,8 +67,7 @@ import Testing
         #expect(failure.message.contains("\(row.status)"))
     }
 
-    @Test("an S3 store's code is read out of its XML, also inside a 200")
-    func xml() {
+    @Test func `an S3 store's code is read out of its XML, also inside a 200`() {
         let body = Array("<Error><Code>SlowDown</Code><Message>secret</Message></Error>".utf8)
         let failure = StorageFailure(s3: HTTPResponse(head: HTTPHead(status: 200), body: body))
         #expect(failure.reason == "SlowDown")
@@ -76,25 +75,22 @@ import Testing
         #expect(!failure.message.contains("secret"))
     }
 
-    @Test(
-        "Supabase's own status counts, not the 400 it comes in",
-        arguments: [
-            (#"{"statusCode":"404","error":"not_found","message":"m","code":"NoSuchKey"}"#, 404, "NoSuchKey"),
-            (#"{"statusCode":"413","error":"Payload too large","message":"m"}"#, 413, "Payload too large"),
-            (#"{"statusCode":409,"error":"Duplicate","message":"m"}"#, 409, "Duplicate"),
-            (#"{"statusCode":"403","error":"Unauthorized","message":"m"}"#, 403, "Unauthorized"),
-            (#"{"message":"no status"}"#, 400, ""), (#"<html>Bad Gateway</html>"#, 400, ""), ("", 400, ""),
-            (#"{"statusCode":"200"}"#, 400, ""), (#"{"statusCode":null,"error":7}"#, 400, ""),
-        ])
-    func supabase(body: String, status: Int, reason: String) {
+    @Test(arguments: [
+        (#"{"statusCode":"404","error":"not_found","message":"m","code":"NoSuchKey"}"#, 404, "NoSuchKey"),
+        (#"{"statusCode":"413","error":"Payload too large","message":"m"}"#, 413, "Payload too large"),
+        (#"{"statusCode":409,"error":"Duplicate","message":"m"}"#, 409, "Duplicate"),
+        (#"{"statusCode":"403","error":"Unauthorized","message":"m"}"#, 403, "Unauthorized"),
+        (#"{"message":"no status"}"#, 400, ""), (#"<html>Bad Gateway</html>"#, 400, ""), ("", 400, ""),
+        (#"{"statusCode":"200"}"#, 400, ""), (#"{"statusCode":null,"error":7}"#, 400, ""),
+    ])
+    func `Supabase's own status counts, not the 400 it comes in`(body: String, status: Int, reason: String) {
         let said = StorageFailure.supabaseStatus(
             of: HTTPResponse(head: HTTPHead(status: 400), body: Array(body.utf8)))
         #expect(said.status == status)
         #expect(said.reason == reason)
     }
 
-    @Test("a store's word is repeated only if it is a word")
-    func hostileReason() {
+    @Test func `a store's word is repeated only if it is a word`() {
         let failure = StorageFailure(status: 400, reason: "x-amz-security-token: eyJhbGciOi\u{1B}[31m")
         #expect(failure.reason == "")
         #expect(failure.message.contains("(400)"))

@@ -11,8 +11,7 @@ import Testing
     private static let body = Noise.bytes(12 << 20, seed: 2)
     private static let hash = SignatureV4.sha256(head + body)
 
-    @Test("a project's keys give S3 credentials where they can, and else only TUS is left")
-    func credentials() {
+    @Test func `a project's keys give S3 credentials where they can, and else only TUS is left`() {
         let jwt = "eyJhbGciOi.eyJyb2xlIjoi.c2lnbmF0dXJl"
         var settings = SupabaseSettings(
             url: "https://abcdefghij.supabase.co/", serviceKey: jwt, anonymousKey: "anon", bucket: "videos")
@@ -39,28 +38,28 @@ import Testing
         #expect(settings.s3() == nil)
     }
 
-    @Test(
-        "a Location is followed on the origin that was chosen, whatever host it names",
-        arguments: [
-            (
-                "https://api.example/up/resumable", "https://api.example/up/resumable/1",
-                "https://api.example/up/resumable/1"
-            ),
-            (
-                "https://api.example/up/resumable", "http://inner:5000/up/resumable/1?x=y",
-                "https://api.example/up/resumable/1?x=y"
-            ),
-            ("https://api.example/up/resumable", "https://evil.example/steal", "https://api.example/steal"),
-            ("http://127.0.0.1:8000/files", "/files/1", "http://127.0.0.1:8000/files/1"),
-        ])
-    func location(endpoint: String, location: String, url: String) {
+    @Test(arguments: [
+        (
+            "https://api.example/up/resumable", "https://api.example/up/resumable/1",
+            "https://api.example/up/resumable/1"
+        ),
+        (
+            "https://api.example/up/resumable", "http://inner:5000/up/resumable/1?x=y",
+            "https://api.example/up/resumable/1?x=y"
+        ),
+        ("https://api.example/up/resumable", "https://evil.example/steal", "https://api.example/steal"),
+        ("http://127.0.0.1:8000/files", "/files/1", "http://127.0.0.1:8000/files/1"),
+    ])
+    func `a Location is followed on the origin that was chosen, whatever host it names`(
+        endpoint: String, location: String, url: String
+    ) {
         #expect(TUSClient.address(of: location, createdAt: endpoint) == url)
     }
 
-    @Test(
-        "the service key alone stores by TUS: bucket made, object whole, its body on the disk only meanwhile",
-        arguments: [false, true])
-    func tus(withSecretKey: Bool) async throws {
+    @Test(arguments: [false, true])
+    func `the service key alone stores by TUS: bucket made, object whole, its body on the disk only meanwhile`(
+        withSecretKey: Bool
+    ) async throws {
         let project = try await SupabaseProject.start()
         let store = try project.tus(withSecretKey ? project.keys.secret : project.keys.service)
         try await onThread {
@@ -95,8 +94,9 @@ import Testing
         await project.stop()
     }
 
-    @Test("address, anonymous key and service key store by S3 while it is made, in a bucket made by REST")
-    func s3() async throws {
+    @Test func `address, anonymous key and service key store by S3 while it is made, in a bucket made by REST`()
+        async throws
+    {
         let project = try await SupabaseProject.start()
         let store = try project.s3()
         try await onThread {
@@ -123,8 +123,8 @@ import Testing
         await project.stop()
     }
 
-    @Test("a key that has expired is refused with the setting to mend", arguments: ["s3", "tus"])
-    func expired(way: String) async throws {
+    @Test(arguments: ["s3", "tus"])
+    func `a key that has expired is refused with the setting to mend`(way: String) async throws {
         let project = try await SupabaseProject.start()
         let key = project.keys.expired
         let store: any ObjectStore = way == "tus" ? try project.tus(key) : try project.s3(key)
@@ -144,9 +144,8 @@ import Testing
         await project.stop()
     }
 
-    @Test(
-        "a file above the project's limit is rejected, and the bucket is made all the same", arguments: ["s3", "tus"])
-    func tooLarge(way: String) async throws {
+    @Test(arguments: ["s3", "tus"])
+    func `a file above the project's limit is rejected, and the bucket is made all the same`(way: String) async throws {
         let project = try await SupabaseProject.start(fileSizeLimit: 8 << 20)
         let store: any ObjectStore = way == "tus" ? try project.tus(project.keys.service) : try project.s3()
         try await onThread {
@@ -164,8 +163,8 @@ import Testing
         await project.stop()
     }
 
-    @Test("a bucket that is missing at the first request is made", arguments: ["s3", "tus"])
-    func missingBucket(way: String) async throws {
+    @Test(arguments: ["s3", "tus"])
+    func `a bucket that is missing at the first request is made`(way: String) async throws {
         let project = try await SupabaseProject.start()
         let store: any ObjectStore = way == "tus" ? try project.tus(project.keys.service) : try project.s3()
         try await onThread {
@@ -224,8 +223,10 @@ import Testing
         StorageFault(action, method: "HEAD", path: "/object/", times: times)
     }
 
-    @Test("a TUS upload goes on where the server is, or a clear error leaves nothing", arguments: faults)
-    func fault(trial: S3FaultTests.Case) async throws {
+    @Test(arguments: faults)
+    func `a TUS upload goes on where the server is, or a clear error leaves nothing`(trial: S3FaultTests.Case)
+        async throws
+    {
         let project = try await SupabaseProject.start()
         let proxy = try await StorageProxy.start(upstream: project.url)
         let store = try project.tus(project.keys.service, url: proxy.url)
@@ -252,8 +253,8 @@ import Testing
         await project.stop()
     }
 
-    @Test("what lay there before stays where the last chunk never arrived", arguments: [false, true])
-    func replacing(withTheSame isSame: Bool) async throws {
+    @Test(arguments: [false, true])
+    func `what lay there before stays where the last chunk never arrived`(withTheSame isSame: Bool) async throws {
         let project = try await SupabaseProject.start()
         let proxy = try await StorageProxy.start(upstream: project.url)
         let store = try project.tus(project.keys.service, url: proxy.url)
@@ -276,8 +277,7 @@ import Testing
         await project.stop()
     }
 
-    @Test("cancelling a TUS upload wakes it within a second and ends it on the server")
-    func cancel() async throws {
+    @Test func `cancelling a TUS upload wakes it within a second and ends it on the server`() async throws {
         let project = try await SupabaseProject.start()
         let proxy = try await StorageProxy.start(upstream: project.url)
         let store = try project.tus(project.keys.service, url: proxy.url)
@@ -315,8 +315,7 @@ import Testing
         await project.stop()
     }
 
-    @Test("a full disk is the operator's to mend")
-    func noFolder() throws {
+    @Test func `a full disk is the operator's to mend`() throws {
         let settings = SupabaseSettings(url: "http://127.0.0.1:1", serviceKey: "k", bucket: "b")
         let store = try SupabaseStore(
             settings, client: SeaweedFS.client(), policy: SeaweedFS.hasty, temporaryFolder: "/nowhere")

@@ -2,9 +2,8 @@ import Testing
 
 @testable import Transfer
 
-@Suite struct XMLElementTests {
-    @Test("reads a listing: names without prefixes, entities, CDATA, empty elements")
-    func listing() throws {
+struct XMLElementTests {
+    @Test func `reads a listing: names without prefixes, entities, CDATA, empty elements`() throws {
         let text = """
             <?xml version="1.0" encoding="UTF-8"?>
             <!-- one page -->
@@ -22,32 +21,27 @@ import Testing
         #expect(root.child("Contents")?["ETag"] == "\"0f\"")
     }
 
-    @Test("passes over the white space that keeps a slow answer alive")
-    func whiteSpaceInFront() {
+    @Test func `passes over the white space that keeps a slow answer alive`() {
         let text = "  \n\n <?xml version=\"1.0\"?>\n \n<Error><Code>InternalError</Code></Error>"
         #expect(XMLElement.root(of: Array(text.utf8))?["Code"] == "InternalError")
     }
 
-    @Test(
-        "gives nothing for what isn't whole, well-formed and harmless",
-        arguments: [
-            "", " ", "{}", "<", "<a", "<a>", "<a></b>", "<a><b></a></b>", "<a>&unknown;</a>", "<a>&#xFFFFFFFF;</a>",
-            "<a/><b/>", "<a/>text", "<!DOCTYPE html><html></html>",
-            "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>", "<a><!DOCTYPE b></a>", "<html><body><br></body></html>",
-            "<a><![CDATA[</a>", "<a><!--</a>", "<>", "</a>",
-        ])
-    func faults(text: String) {
+    @Test(arguments: [
+        "", " ", "{}", "<", "<a", "<a>", "<a></b>", "<a><b></a></b>", "<a>&unknown;</a>", "<a>&#xFFFFFFFF;</a>",
+        "<a/><b/>", "<a/>text", "<!DOCTYPE html><html></html>",
+        "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>", "<a><!DOCTYPE b></a>", "<html><body><br></body></html>",
+        "<a><![CDATA[</a>", "<a><!--</a>", "<>", "</a>",
+    ])
+    func `gives nothing for what isn't whole, well-formed and harmless`(text: String) {
         #expect(XMLElement.root(of: Array(text.utf8)) == nil)
     }
 
-    @Test("gives nothing for a document nested without end, instead of running out of stack")
-    func depth() {
+    @Test func `gives nothing for a document nested without end, instead of running out of stack`() {
         let text = String(repeating: "<a>", count: 100_000)
         #expect(XMLElement.root(of: Array(text.utf8)) == nil)
     }
 
-    @Test("takes any damage to a listing without a crash")
-    func damage() {
+    @Test func `takes any damage to a listing without a crash`() {
         let text = "<?xml version=\"1.0\"?><R><A>x&amp;y</A><B><![CDATA[z]]></B><!-- c --><C/></R>"
         let bytes = Array(text.utf8)
         for place in bytes.indices {
