@@ -80,11 +80,13 @@ extension Request {
             throw APIError.bodyTooLarge
         }
         guard bytes.readableBytes > 0 else { throw APIError.badRequest("the body is empty; send a JSON object") }
-        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes.readableBytesView)) else {
+        do {
+            return try JSONDecoder().decode([String: JSONValue].self, from: Data(bytes.readableBytesView))
+        } catch DecodingError.typeMismatch {
+            throw APIError.badRequest("the body is not a JSON object")
+        } catch {
             throw APIError.badRequest("the body is not JSON")
         }
-        guard case .object(let members) = value else { throw APIError.badRequest("the body is not a JSON object") }
-        return members
     }
 
     /// The largest body that is read, in bytes.

@@ -1,4 +1,4 @@
-/// Any JSON, so that a wrong type can be told from a missing key.
+/// What a member of a JSON object is, so that a wrong type can be told from a missing key.
 enum JSONValue: Decodable, Sendable, Equatable {
     case null
     case bool(Bool)
@@ -6,25 +6,24 @@ enum JSONValue: Decodable, Sendable, Equatable {
     case integer(Int64)
     case number(Double)
     case string(String)
-    case array([JSONValue])
-    case object([String: JSONValue])
+    /// An array or an object. What is in it isn't looked at: each level would cost a decoder its whole path again, and a
+    /// body of brackets minutes.
+    case nested
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
+        } else if let value = try? container.decode(String.self) {
+            self = .string(value)
         } else if let value = try? container.decode(Bool.self) {
             self = .bool(value)
         } else if let value = try? container.decode(Int64.self) {
             self = .integer(value)
         } else if let value = try? container.decode(Double.self) {
             self = .number(value)
-        } else if let value = try? container.decode(String.self) {
-            self = .string(value)
-        } else if let value = try? container.decode([JSONValue].self) {
-            self = .array(value)
         } else {
-            self = .object(try container.decode([String: JSONValue].self))
+            self = .nested
         }
     }
 }

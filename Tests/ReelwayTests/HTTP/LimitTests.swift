@@ -44,6 +44,23 @@ extension HTTPTests {
             }
         }
 
+        @Test func `a body of brackets or of many members costs no more than another`() async throws {
+            try await LiveService.with { service in
+                let deep = String(repeating: "[", count: 500) + String(repeating: "]", count: 500)
+                let bodies = [
+                    "{\"a\":[\(Array(repeating: deep, count: 60).joined(separator: ","))]}",
+                    "[\(Array(repeating: deep, count: 60).joined(separator: ","))]",
+                    "{\((0..<5000).map { "\"\($0)\":{}" }.joined(separator: ","))}",
+                ]
+                for body in bodies {
+                    let begun = ContinuousClock.now
+                    let answer = try await service.request("POST", "/transcode", body: body)
+                    #expect(answer.status == 400)
+                    #expect(.now - begun < .seconds(10))
+                }
+            }
+        }
+
         @Test func `headers beyond the limits are refused with a reason`() async throws {
             try await LiveService.with { service in
                 for headers in [
