@@ -35,9 +35,10 @@ struct Endpoint: Sendable {
             && zip(wanted, given).allSatisfy { part, value in part.hasPrefix("{") || part == value }
     }
 
-    /// The methods that are served at a path.
+    /// The methods that are served at a path: those of the endpoints there, and HEAD beside GET.
     static func methods(at requested: String, in endpoints: [Endpoint]) -> [HTTPRequest.Method] {
-        endpoints.filter { $0.matches(requested) }.map(\.method)
+        let methods = endpoints.filter { $0.matches(requested) }.map(\.method)
+        return methods.contains(.get) && !methods.contains(.head) ? methods + [.head] : methods
     }
 }
 

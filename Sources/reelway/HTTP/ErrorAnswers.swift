@@ -20,7 +20,8 @@ struct ErrorAnswers: RouterMiddleware {
                     level: error is CancellationError ? .debug : .error, "request failed",
                     metadata: ["error": "\(answer.logged)"])
             }
-            return answer.response(from: request, context: context)
+            let response = answer.response(from: request, context: context)
+            return request.method == .head ? response.createHeadResponse() : response
         }
     }
 

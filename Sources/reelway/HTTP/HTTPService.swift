@@ -42,7 +42,8 @@ struct HTTPService {
         listening: @escaping @Sendable (SocketAddress?) -> Void = { _ in }
     ) -> Application<RouterResponder<APIContext>> {
         let endpoints = endpoints
-        let router = Router(context: APIContext.self)
+        // Whoever serves GET serves HEAD (RFC 9110, section 9.1); probes ask so.
+        let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: RequestLog(metrics: metrics))
         router.add(middleware: CrossOrigin(origins: Set(settings.origins), endpoints: endpoints))
         router.add(middleware: ErrorAnswers(endpoints: endpoints))

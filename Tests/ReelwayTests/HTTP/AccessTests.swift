@@ -68,7 +68,7 @@ extension HTTPTests {
                     ])
                 #expect(preflight.status == 204)
                 #expect(preflight.headers["access-control-allow-origin"] == shop)
-                #expect(preflight.headers["access-control-allow-methods"] == "GET, PATCH")
+                #expect(preflight.headers["access-control-allow-methods"] == "GET, PATCH, HEAD")
                 #expect(preflight.headers["access-control-allow-headers"]?.contains("authorization") == true)
                 #expect(preflight.headers["vary"] == "Origin")
                 let call = try await service.request(

@@ -177,7 +177,23 @@ extension HTTPTests {
                 #expect(answer.status == 405)
                 #expect(answer.headers["allow"] == "POST")
                 #expect(answer.errorCode == "usage")
-                #expect(try await service.request("PUT", "/videos/x").headers["allow"] == "GET, PATCH")
+                #expect(try await service.request("PUT", "/videos/x").headers["allow"] == "GET, PATCH, HEAD")
+            }
+        }
+
+        @Test func `HEAD is answered as GET is, without the body`() async throws {
+            try await LiveService.with { service in
+                let id = try await service.test.insertVideo()
+                try await HTTPConnection.with(port: service.port) { connection in
+                    for (path, status) in [
+                        ("/healthz", 200), ("/readyz", 200), ("/videos/\(id)", 200), ("/videos/\(id)/events", 200),
+                        ("/videos/0", 404), ("/nothing", 404), ("/healthz", 200),
+                    ] {
+                        // A body would be taken for the next answer.
+                        let answer = try await connection.request("HEAD", path)
+                        #expect(answer.status == status, "\(path)")
+                    }
+                }
             }
         }
 
