@@ -62,9 +62,7 @@ struct Diagnosis: Sendable {
 
     private func room() -> Finding {
         let folder = settings.storage.folder ?? NSTemporaryDirectory()
-        let videos =
-            settings.worker.concurrency
-            ?? Capacity.videosAtOnce(cores: ProcessInfo.processInfo.activeProcessorCount, memory: Capacity.memory)
+        let videos = settings.worker.videosAtOnce
         // As long as the folder isn't made, its parent's disk is the one that counts.
         let parent = (folder as NSString).deletingLastPathComponent
         let place = FileManager.default.fileExists(atPath: folder) ? folder : parent.isEmpty ? "." : parent

@@ -74,7 +74,11 @@ struct ServeCommand: AsyncParsableCommand {
         let metrics = Metrics()
         let store = JobStore(database, policy: settings.worker.attemptPolicy)
         if role != .http, let doubt = settings.doubt { logger.warning("\(doubt)") }
-        let remote = role == .http ? nil : RemoteEnds(settings, patienceSeconds: settings.worker.stallSeconds)
+        let remote =
+            role == .http
+            ? nil
+            : RemoteEnds(
+                settings, videos: settings.worker.videosAtOnce, patienceSeconds: settings.worker.stallSeconds)
         let objects = try remote?.store()
         let worker: Worker? =
             if let remote, let objects { try Self.worker(settings, remote, objects, store, metrics) } else { nil }

@@ -1,3 +1,4 @@
+import Foundation
 import Postgres
 
 /// All that can be set from outside, read in one place. The names are part of the contract.
@@ -131,6 +132,12 @@ struct WorkerSettings: Sendable {
     var graceSeconds: Double
     var retryBaseSeconds: Double
     var stallSeconds: Double
+
+    /// Videos at once, on this machine where nothing else is said.
+    var videosAtOnce: Int {
+        concurrency
+            ?? Capacity.videosAtOnce(cores: ProcessInfo.processInfo.activeProcessorCount, memory: Capacity.memory)
+    }
 
     init(_ reader: inout SettingsReader) {
         concurrency = reader.integer("REELWAY_CONCURRENCY", in: 1...256)

@@ -15,8 +15,11 @@ struct RemoteEnds: Sendable {
     private let settings: Settings
     private let retry: RetryPolicy
 
-    /// `patienceSeconds`: after so much silence the caller thinks that something hangs; failures are told before.
-    init(_ settings: Settings, patienceSeconds: Double? = nil) {
+    /// - Parameters:
+    ///   - videos: how many are worked on at once. Each has its connections: one that waited for another's would look as
+    ///     if it hung.
+    ///   - patienceSeconds: after so much silence the caller thinks that something hangs; failures are told before.
+    init(_ settings: Settings, videos: Int = 1, patienceSeconds: Double? = nil) {
         self.settings = settings
         retry = patienceSeconds.map { RetryPolicy(patienceSeconds: $0) } ?? RetryPolicy()
         var options = HTTPClient.Options()
@@ -26,11 +29,12 @@ struct RemoteEnds: Sendable {
         options.stallSeconds = patienceSeconds.map { $0 / 3 } ?? settings.worker.stallSeconds
         options.connectTimeout = min(options.connectTimeout, options.stallSeconds)
         options.allowsPrivateHosts = settings.transfer.allowsPrivateHosts
-        options.connectionsPerHost = max(6, settings.transfer.downloadConnections * 2)
+        // Beside the parts of each there is what begins and ends it, and what is removed.
+        options.connectionsPerHost = max(6, videos * (settings.transfer.downloadConnections + 1) + 2)
         sources = HTTPClient(options)
         options.userAgent = "reelway/\(Reelway.version)"
         options.allowsPrivateHosts = true
-        options.connectionsPerHost = max(6, settings.transfer.uploadConnections * 2 + 2)
+        options.connectionsPerHost = max(6, videos * (settings.transfer.uploadConnections + 1) + 2)
         // A store that puts an object together is silent for longer than one that sends it.
         options.stallSeconds = patienceSeconds.map { $0 / 2 } ?? settings.worker.stallSeconds
         stores = HTTPClient(options)

@@ -36,9 +36,7 @@ actor Worker: Service {
         self.settings = settings
         self.metrics = metrics
         self.logger = logger
-        limit =
-            settings.concurrency
-            ?? Capacity.videosAtOnce(cores: ProcessInfo.processInfo.activeProcessorCount, memory: Capacity.memory)
+        limit = settings.videosAtOnce
         owner = "\(ProcessInfo.processInfo.hostName)/\(getpid())/\(UUID().uuidString.prefix(8).lowercased())"
         (wakeUps, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (sweeps, sweeper) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))

@@ -53,4 +53,24 @@ struct RemoteEndsTests {
         ends.stores.shutdown()
         await project.stop()
     }
+
+    @Test func `each of the videos at once has its connections to the store and to the source`() async throws {
+        let proxy = try await StorageProxy.start(upstream: "http://127.0.0.1:1")
+        proxy.setFaults([StorageFault(.delay(seconds: 600), times: StorageFault.always)])
+        let ends = RemoteEnds(try Settings(["REELWAY_ALLOW_PRIVATE_HOSTS": "true"]), videos: 4)
+        for client in [ends.stores, ends.sources] {
+            let before = proxy.requests.count
+            let requests = (0..<8).map { number in
+                Task { try await client.response(to: HTTPRequest("GET", "\(proxy.url)/bucket/\(number)")) }
+            }
+            let deadline = ContinuousClock.now + .seconds(20)
+            while proxy.requests.count < before + 8, ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            #expect(proxy.requests.count == before + 8)
+            for request in requests { request.cancel() }
+            client.shutdown()
+        }
+        await proxy.stop()
+    }
 }
