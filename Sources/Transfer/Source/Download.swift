@@ -13,6 +13,8 @@ final class Download: Sendable {
     private struct Shared {
         var state: DownloadState
         var exchanges: [UInt64: HTTPExchange] = [:]
+        /// Requests to resume once they are in `exchanges`: their answer may be there before.
+        var resumesAhead: Set<UInt64> = []
         var isReaderWaiting = false
         var opening: (@Sendable (Result<Opening, TransferError>) -> Void)?
     }
@@ -108,16 +110,22 @@ final class Download: Sendable {
                 (name: "Accept-Encoding", value: "identity"),
             ]
             let exchange = client.start(HTTPRequest("GET", url, headers: headers), receiver: RangeReceiver(self, id))
-            let isOver = shared.withLock { shared in
-                guard shared.state.isUnderWay(id) else { return true }
+            let (isOver, isResumed) = shared.withLock { shared in
+                let isResumed = shared.resumesAhead.remove(id) != nil
+                guard shared.state.isUnderWay(id) else { return (true, false) }
                 shared.exchanges[id] = exchange
-                return false
+                return (false, isResumed)
             }
             if isOver { exchange.cancel() }
+            if isResumed { exchange.resume() }
         case .cancel(let id):
             shared.withLock { $0.exchanges[id] }?.cancel()
         case .resume(let id):
-            shared.withLock { $0.exchanges[id] }?.resume()
+            let exchange = shared.withLock { shared in
+                if shared.exchanges[id] == nil, shared.state.isUnderWay(id) { shared.resumesAhead.insert(id) }
+                return shared.exchanges[id]
+            }
+            exchange?.resume()
         case .renew:
             renew()
         case .wake(let seconds):
