@@ -27,7 +27,8 @@ struct LogLine: LogHandler {
         let line = line(
             at: .now, level: event.level, message: event.message.description, facts: facts.mapValues { "\($0)" })
         // One call for the whole line: lines of several threads don't mix.
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        // A line that can't be written, as the disk is full, must not end the service: `write(_:)` would.
+        try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
     }
 
     /// The line, without its end.

@@ -15,7 +15,7 @@ struct ReelwayCommand: AsyncParsableCommand {
         ])
 
     static func main() async {
-        let status: Int32
+        var status: Int32
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -39,9 +39,12 @@ struct ReelwayCommand: AsyncParsableCommand {
             default: status = ExitStatus.report(error)
             }
         }
+        if fflush(nil) != 0, status == 0 {
+            status = ExitStatus.report(
+                Failure(.storageRejected, "standard output can't be written; see whether its disk is full"))
+        }
         // Not exit(3): the libraries' exit handlers take away what threads that still run are about to use; OpenSSL's
         // took its locks from one that was closing a connection.
-        fflush(nil)
         _exit(status)
     }
 }
@@ -59,6 +62,6 @@ struct ExitStatus: Error {
 
     static func print(_ line: String) {
         let flat = line.split(whereSeparator: \.isNewline).joined(separator: " ")
-        FileHandle.standardError.write(Data("reelway: \(flat)\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("reelway: \(flat)\n".utf8))
     }
 }

@@ -47,6 +47,19 @@ struct CommandTests {
         #expect(!result.errors.isEmpty)
     }
 
+    @Test func `a full disk behind standard error changes nothing, and one behind standard output is told`() throws {
+        let folder = try Scratch.folder()
+        func run(_ command: String) throws -> Shell.Result {
+            try Shell.run("/bin/sh", ["-c", "exec \"$0\" \(command)", Repository.program], limit: 60)
+        }
+        #expect(try run("inspect none.mp4 2>/dev/full").status == 66)
+        let clip = Fixture.path("copy-no-audio.mp4")
+        #expect(try run("transcode \(clip) \(folder)/out.mp4 --progress plain 2>/dev/full").status == 0)
+        #expect(try Scratch.contents(of: folder) == ["out.mp4"])
+        let lost = try run("inspect \(clip) --json >/dev/full")
+        #expect(lost.status == 73 && lost.errors.hasPrefix("reelway: storage_rejected: "), "\(lost.errors)")
+    }
+
     @Test func `an output that exists is refused before any work, and replaced with --overwrite`() throws {
         let output = try Scratch.folder() + "/out.mp4"
         try Data("mine".utf8).write(to: URL(fileURLWithPath: output))

@@ -49,6 +49,7 @@ final class ProgressDisplay {
     }
 
     private func write(_ text: String) {
-        output.write(Data(text.utf8))
+        // Nobody may be reading: that is no reason to stop, as `write(_:)` would.
+        try? output.write(contentsOf: Data(text.utf8))
     }
 }

@@ -125,7 +125,7 @@ struct ServeCommand: AsyncParsableCommand {
     private static func announce(_ address: SocketAddress?) {
         guard let host = address?.ipAddress, let port = address?.port else { return }
         let shown = host.contains(":") ? "[\(host)]" : host
-        FileHandle.standardOutput.write(Data("listening on http://\(shown):\(port)\n".utf8))
+        try? FileHandle.standardOutput.write(contentsOf: Data("listening on http://\(shown):\(port)\n".utf8))
     }
 }
 

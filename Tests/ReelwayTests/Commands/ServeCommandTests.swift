@@ -32,6 +32,20 @@ struct ServeCommandTests {
         }
     }
 
+    @Test func `a log that can't be written ends nothing`() async throws {
+        try await TestDatabase.withStore { test, _ in
+            let serve = try Program(
+                "/bin/sh", ["-c", "exec \"$0\" serve --role http --port 0 2>/dev/full", Program.reelway],
+                environment: ["DATABASE_URL": test.address, "LOG_LEVEL": "trace"])
+            let port = try await serve.port()
+            let answer = try await HTTPConnection.with(port: port) { try await $0.request("GET", "/readyz") }
+            #expect(answer.status == 200)
+            serve.signal(SIGTERM)
+            let end = try await serve.end(within: 15)
+            #expect(end.status == 0)
+        }
+    }
+
     @Test func `a process ends without the exit handlers of libraries that its threads may be inside of`() async throws
     {
         try await TestDatabase.withStore { test, _ in
