@@ -36,11 +36,12 @@ public protocol ObjectStore: Sendable {
     /// Deletes an object; that there is none is no error.
     func delete(key: String, isCancelled: @escaping @Sendable () -> Bool) throws
 
-    /// Ends the uploads under a prefix that were begun more than `age` seconds ago and never finished.
+    /// Ends all uploads under a prefix that were never finished. Only for keys that nobody writes any more: when an upload
+    /// was begun, the store's clock says, and that may be any.
     ///
     /// - Returns: how many.
     @discardableResult
-    func reapUploads(prefix: String, olderThan age: Double, isCancelled: @escaping @Sendable () -> Bool) throws -> Int
+    func reapUploads(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> Int
 
     /// Ends one upload that was announced as opened; that it is over already is no error.
     func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws

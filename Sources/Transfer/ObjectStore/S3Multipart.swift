@@ -18,8 +18,6 @@ struct S3StoredPart: Sendable {
 struct S3OpenUpload: Equatable {
     let key: String
     let id: String
-    /// When it was begun, if the store says.
-    let initiated: Date?
 }
 
 /// The operations of a multipart upload.
@@ -109,7 +107,7 @@ extension S3Client {
             }
             all += root.all("Upload").compactMap { upload in
                 guard let key = upload["Key"], let id = upload["UploadId"] else { return nil }
-                return S3OpenUpload(key: key, id: id, initiated: upload["Initiated"].flatMap(S3Client.date))
+                return S3OpenUpload(key: key, id: id)
             }
             let next = [
                 ("key-marker", root["NextKeyMarker"] ?? ""), ("upload-id-marker", root["NextUploadIdMarker"] ?? ""),
@@ -120,12 +118,6 @@ extension S3Client {
             else { return Outcome(result: .success(all), wasUncertain: false) }
             marker = next
         }
-    }
-
-    /// `2026-01-02T03:04:05.678Z`, with or without the fraction.
-    static func date(_ text: String) -> Date? {
-        (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
-            ?? (try? Date(text, strategy: .iso8601))
     }
 
     private static func escaped(_ text: String) -> String {

@@ -89,18 +89,10 @@ public final class S3Store: ObjectStore {
 
     /// Ends uploads that nobody is going to finish.
     @discardableResult
-    public func reapUploads(
-        prefix: String, olderThan age: Double, isCancelled: @escaping @Sendable () -> Bool
-    ) throws -> Int {
-        let limit = Date() - age
-        var count = 0
-        for upload in try objects.openUploads(prefix: prefix, isCancelled).get(description) {
-            // Without a date it can't be known to be abandoned.
-            guard let initiated = upload.initiated, initiated <= limit else { continue }
-            try objects.abortUpload(upload.key, upload.id, isCancelled).get(description)
-            count += 1
-        }
-        return count
+    public func reapUploads(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> Int {
+        let open = try objects.openUploads(prefix: prefix, isCancelled).get(description)
+        for upload in open { try objects.abortUpload(upload.key, upload.id, isCancelled).get(description) }
+        return open.count
     }
 
     /// Ends one upload.

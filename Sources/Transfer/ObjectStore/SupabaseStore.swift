@@ -80,9 +80,7 @@ public final class SupabaseStore: ObjectStore {
 
     /// Nothing: TUS can't list uploads, and Supabase ends them itself, after an hour or a day.
     @discardableResult
-    public func reapUploads(
-        prefix: String, olderThan age: Double, isCancelled: @escaping @Sendable () -> Bool
-    ) throws -> Int { 0 }
+    public func reapUploads(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> Int { 0 }
 
     /// Nothing: see `reapUploads`.
     public func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws {}

@@ -63,9 +63,7 @@ struct DirectoryStore: ObjectStore {
     }
 
     /// A file without a name ends with its process: there is nothing to end.
-    func reapUploads(prefix: String, olderThan age: Double, isCancelled: @escaping @Sendable () -> Bool) throws -> Int {
-        0
-    }
+    func reapUploads(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> Int { 0 }
 
     func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws {}
 

@@ -98,7 +98,7 @@ struct Pipeline: Sendable {
                 }
                 // A worker may have died before the row knew its upload's id, and now nobody writes this key.
                 if leftover.isLast {
-                    try store.reapUploads(prefix: leftover.key, olderThan: 0, isCancelled: isCancelled)
+                    try store.reapUploads(prefix: leftover.key, isCancelled: isCancelled)
                 }
                 if leftover.deletesObject { try store.delete(key: leftover.key, isCancelled: isCancelled) }
             }

@@ -116,7 +116,7 @@ struct Shop: Sendable {
     /// How many uploads of a video the store holds open.
     func openUploads(of id: String) async throws -> Int {
         try await JobThread.run(named: "uploads") { [store] in
-            try store.reapUploads(prefix: "\(id)/", olderThan: -60, isCancelled: { false })
+            try store.reapUploads(prefix: "\(id)/", isCancelled: { false })
         }
     }
 

@@ -175,7 +175,7 @@ import Testing
                 #expect(object == nil)
             default: #expect(Bool(false), "\(result)")
             }
-            #expect(try direct.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 0)
+            #expect(try direct.reapUploads(prefix: key, isCancelled: never) == 0)
             client.shutdown()
         }
         let deadline = ContinuousClock.now + .seconds(5)
@@ -207,7 +207,7 @@ import Testing
                 #expect(error.code == .storageUnavailable)
                 #expect(object != nil)
                 #expect(try direct.head(key: key, isCancelled: never) == object)
-                #expect(try direct.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 0)
+                #expect(try direct.reapUploads(prefix: key, isCancelled: never) == 0)
                 try direct.delete(key: key, isCancelled: never)
             }
         }
@@ -227,7 +227,7 @@ import Testing
                 try upload.write(Self.body, headLength: Self.head.count)
                 try upload.finish(head: Self.head)
                 #expect(try direct.sha256(key: key) == SignatureV4.sha256(Self.head + Self.body))
-                #expect(try direct.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 1)
+                #expect(try direct.reapUploads(prefix: key, isCancelled: never) == 1)
                 try direct.delete(key: key, isCancelled: never)
             }
         }
@@ -288,7 +288,7 @@ import Testing
         try await onThread {
             let object = try direct.head(key: key, isCancelled: never)
             #expect(object == nil)
-            #expect(try direct.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 0)
+            #expect(try direct.reapUploads(prefix: key, isCancelled: never) == 0)
             client.shutdown()
         }
         await proxy.stop()
@@ -316,7 +316,7 @@ import Testing
             // Its end was never told, so its id is still known to whoever keeps them.
             #expect(events.withLock { $0.count } == 1)
             #expect(try direct.head(key: key, isCancelled: never) == nil)
-            #expect(try direct.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 1)
+            #expect(try direct.reapUploads(prefix: key, isCancelled: never) == 1)
         }
     }
 }

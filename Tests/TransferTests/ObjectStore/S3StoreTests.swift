@@ -1,4 +1,5 @@
 import Foundation
+import StorageFaults
 import Synchronization
 import Testing
 
@@ -71,7 +72,7 @@ import Testing
             #expect(told.count == 2)
             guard case .opened(key, let id)? = told.first else { return #expect(Bool(false), "\(told)") }
             #expect(told.last == .closed(key: key, id: id))
-            #expect(try store.reapUploads(prefix: "large/\(key)", olderThan: -60, isCancelled: never) == 0)
+            #expect(try store.reapUploads(prefix: "large/\(key)", isCancelled: never) == 0)
             let answer = try client.send(HTTPRequest("HEAD", store.publicURL(key: key)))
             #expect(answer.head["Content-Type"] == "video/mp4")
             #expect(answer.head["Cache-Control"] == "public, max-age=31536000, immutable")
@@ -111,7 +112,7 @@ import Testing
         }
     }
 
-    @Test func `uploads that nobody finishes are found by their age and ended, others are left alone`() async throws {
+    @Test func `uploads that nobody finishes are found and ended, those of other keys are left alone`() async throws {
         let store = try store()
         let folder = "reap-\(UUID().uuidString)"
         try await onThread {
@@ -121,15 +122,36 @@ import Testing
             for upload in [abandoned, other] {
                 try upload.write(Noise.bytes(6 << 20), headLength: PartLayout.smallestPart)
             }
-            #expect(try store.reapUploads(prefix: "\(folder)/", olderThan: 3600, isCancelled: never) == 0)
-            #expect(try store.reapUploads(prefix: "\(folder)/", olderThan: -60, isCancelled: never) == 1)
-            #expect(try store.reapUploads(prefix: "\(folder)/", olderThan: -60, isCancelled: never) == 0)
+            #expect(try store.reapUploads(prefix: "\(folder)/", isCancelled: never) == 1)
+            #expect(try store.reapUploads(prefix: "\(folder)/", isCancelled: never) == 0)
             // What was reaped can't be finished, and says so; the other can.
             let error = try #require(throws: TransferError.self) { try abandoned.finish(head: Noise.bytes(5 << 20)) }
             #expect(error.code == .storageUnavailable)
             try other.finish(head: Noise.bytes(5 << 20))
             #expect(try store.head(key: "\(folder)/a.mp4", isCancelled: never) == nil)
             #expect(try store.head(key: "\(folder)-b/b.mp4", isCancelled: never)?.bytes == 11 << 20)
+        }
+    }
+
+    @Test func `an upload is ended also where the store's clock is ahead`() async throws {
+        try await StorageProxy.beforeSeaweedFS { proxy, store, direct in
+            let key = "ahead/\(UUID()).mp4"
+            let opened = Mutex("")
+            try await onThread {
+                let upload = try direct.upload(key: key) { event in
+                    if case .opened(_, let id) = event { opened.withLock { $0 = id } }
+                }
+                try upload.write(Noise.bytes(6 << 20), headLength: PartLayout.smallestPart)
+                let entry =
+                    "<Key>\(key)</Key><UploadId>\(opened.withLock { $0 })</UploadId>"
+                    + "<Initiated>2999-01-01T00:00:00.000Z</Initiated>"
+                let list =
+                    "<ListMultipartUploadsResult><Upload>\(entry)</Upload></ListMultipartUploadsResult>"
+                let answer = StorageFault.Answer(status: 200, contentType: "application/xml", body: list)
+                proxy.setFaults([StorageFault(.replaceAnswer(answer), method: "GET", query: ["uploads": nil])])
+                #expect(try store.reapUploads(prefix: key, isCancelled: never) == 1)
+                #expect(throws: TransferError.self) { try upload.finish(head: Noise.bytes(5 << 20)) }
+            }
         }
     }
 
@@ -145,7 +167,7 @@ import Testing
             upload.abort()
             #expect(events.withLock { $0.count } == 2)
             #expect(try store.head(key: key, isCancelled: never) == nil)
-            #expect(try store.reapUploads(prefix: key, olderThan: -60, isCancelled: never) == 0)
+            #expect(try store.reapUploads(prefix: key, isCancelled: never) == 0)
             #expect(throws: TransferError.self) { try upload.write([1], headLength: PartLayout.smallestPart) }
             #expect(throws: TransferError.self) { try upload.finish(head: [1]) }
         }
