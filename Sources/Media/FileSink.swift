@@ -8,7 +8,8 @@ public final class FileSink: ByteSink {
     /// The path.
     public let location: String
     private let overwrite: Bool
-    private var descriptor: Int32
+    private let makeFolder: (@Sendable () throws -> Void)?
+    private var descriptor: Int32 = -1
     /// Set only where the file system has no unnamed files.
     private var temporaryPath: String?
     private var written: Int64 = 0
@@ -16,9 +17,13 @@ public final class FileSink: ByteSink {
 
     /// Prepares to write `path`. Throws `output_exists` where it is there already and `overwrite` is false, and
     /// `storage_rejected` where it is no file (a directory, a device, a pipe) or nothing can be made in its folder.
-    public init(path: String, overwrite: Bool) throws {
+    ///
+    /// - Parameter makeFolder: makes the path's folder; called as often as the folder isn't there. A file without a name
+    ///   doesn't keep its folder from being removed as empty. Without it a missing folder is an error.
+    public init(path: String, overwrite: Bool, makeFolder: (@Sendable () throws -> Void)? = nil) throws {
         location = path
         self.overwrite = overwrite
+        self.makeFolder = makeFolder
         var status = stat()
         if stat(path, &status) == 0 {
             if status.st_mode & S_IFMT == S_IFDIR {
@@ -31,10 +36,13 @@ public final class FileSink: ByteSink {
             if !overwrite { throw MediaError(.outputExists, "\(path) exists; choose another name or give --overwrite") }
         }
         let folder = FileSink.folder(of: path)
-        descriptor = open(folder, FileSink.unnamedFile | O_RDWR | O_CLOEXEC, 0o666)
+        descriptor = try inFolder { open(folder, FileSink.unnamedFile | O_RDWR | O_CLOEXEC, 0o666) }
         if descriptor < 0, errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL {
-            var template = Array("\(folder)/.reelway-XXXXXX".utf8CString)
-            descriptor = mkstemp(&template)
+            var template: [CChar] = []
+            descriptor = try inFolder {
+                template = Array("\(folder)/.reelway-XXXXXX".utf8CString)
+                return mkstemp(&template)
+            }
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
             fchmod(descriptor, 0o644)
             temporaryPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -94,11 +102,24 @@ public final class FileSink: ByteSink {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
+    /// Calls what makes a name in the folder, and makes the folder where it is gone. Whoever removes empty folders may come
+    /// between a few times, not for ever.
+    private func inFolder(_ call: () -> Int32) throws -> Int32 {
+        var result = call()
+        var attempts = 0
+        while result < 0, errno == ENOENT, let makeFolder, attempts < 8 {
+            attempts += 1
+            do { try makeFolder() } catch { if attempts == 8 { throw error } }
+            result = call()
+        }
+        return result
+    }
+
     private func giveName() throws {
         let from = temporaryPath ?? "/proc/self/fd/\(descriptor)"
         if !overwrite {
             // `link` refuses a name that came to be meanwhile; `rename` would replace it.
-            if linkat(AT_FDCWD, from, AT_FDCWD, location, AT_SYMLINK_FOLLOW) == 0 {
+            if try inFolder({ linkat(AT_FDCWD, from, AT_FDCWD, location, AT_SYMLINK_FOLLOW) }) == 0 {
                 if let temporaryPath { unlink(temporaryPath) }
                 return
             }
@@ -113,7 +134,10 @@ public final class FileSink: ByteSink {
             }
         } else {
             let hidden = temporaryPath ?? "\(FileSink.folder(of: location))/.reelway-\(getpid())-\(descriptor)"
-            if temporaryPath != nil || linkat(AT_FDCWD, from, AT_FDCWD, hidden, AT_SYMLINK_FOLLOW) == 0 {
+            // With a name in it the folder stays.
+            if try temporaryPath != nil
+                || inFolder({ linkat(AT_FDCWD, from, AT_FDCWD, hidden, AT_SYMLINK_FOLLOW) }) == 0
+            {
                 if rename(hidden, location) == 0 { return }
                 unlink(hidden)
             }

@@ -28,13 +28,14 @@ struct DirectoryStore: ObjectStore {
         key: String, isShared: Bool, onEvent: @escaping @Sendable (UploadEvent) -> Void
     ) throws -> any ObjectUpload {
         let path = try path(of: key)
-        do {
-            try FileManager.default.createDirectory(
-                atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-        } catch {
-            throw Failure(.storageRejected, "no folder can be made in \(folder); check its permissions")
+        return try DirectoryUpload(path: path) { [folder] in
+            do {
+                try FileManager.default.createDirectory(
+                    atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+            } catch {
+                throw Failure(.storageRejected, "no folder can be made in \(folder); check its permissions")
+            }
         }
-        return try DirectoryUpload(path: path)
     }
 
     func head(key: String, isCancelled: @escaping @Sendable () -> Bool) throws -> StoredObject? {
@@ -52,7 +53,8 @@ struct DirectoryStore: ObjectStore {
 
     func delete(key: String, isCancelled: @escaping @Sendable () -> Bool) throws {
         let path = try path(of: key)
-        // A video that failed leaves its folder, also where it has come to nothing.
+        // A video that failed leaves its folder, also where it has come to nothing. One that another object of the video is
+        // just being made in looks empty too: that object makes it again.
         defer { EmptyFolder.remove((path as NSString).deletingLastPathComponent) }
         guard FileManager.default.fileExists(atPath: path) else { return }
         do {
@@ -100,9 +102,9 @@ private final class DirectoryUpload: ObjectUpload {
         var isCancelled = false
     }
 
-    init(path: String) throws {
+    init(path: String, makeFolder: @escaping @Sendable () throws -> Void) throws {
         location = path
-        state = Mutex(State(sink: try FileSink(path: path, overwrite: true)))
+        state = Mutex(State(sink: try FileSink(path: path, overwrite: true, makeFolder: makeFolder)))
     }
 
     func write(_ bytes: [UInt8], headLength: Int) throws {

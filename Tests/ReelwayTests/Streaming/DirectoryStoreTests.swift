@@ -16,4 +16,13 @@ struct DirectoryStoreTests {
         let url = store.publicURL(key: "\(id)/0123456789ab.mp4")
         #expect(url == "http://127.0.0.1:8080/media/\(segment)/0123456789ab.mp4")
     }
+
+    @Test func `a video that is being stored survives the deletion of its last object`() throws {
+        let folder = try TestFolder()
+        let store = DirectoryStore(folder: folder.path, publicURL: "http://127.0.0.1:8080/media")
+        let upload = try store.upload(key: "video/new.mp4", onEvent: { _ in })
+        try store.delete(key: "video/old.mp4", isCancelled: { false })
+        try upload.finish(head: [1, 2, 3])
+        #expect(try store.head(key: "video/new.mp4", isCancelled: { false })?.bytes == 3)
+    }
 }
