@@ -10,12 +10,19 @@ struct Leftover: Sendable, Equatable {
     let uploadID: String?
     /// Whether the object is to be deleted, where there is one.
     let deletesObject: Bool
-    /// Whether nothing remains to be done afterwards.
+    /// Whether nothing remains to be done afterwards: nobody asks for the video, and so nobody writes the key.
     let isLast: Bool
+    /// Until when its key is kept from being written, in the database's own words; nil where it isn't being removed.
+    let removal: String?
 }
 
 /// What lies in the object store. A worker notes what it is about to write before it does, so that whatever becomes of the
 /// worker, its traces are found.
+///
+/// Nothing is removed under a key that is being written. `startRemoval` marks the key in one statement with a look at the
+/// row that it has locked, and only where nobody asks for the video. Whoever asks for it changes that row afterwards, so
+/// whoever claims it then finds the mark: it waits until `isBeingRemoved` says no before it sends the store anything.
+/// A mark ends with its removal, or with its time where the remover died or can't tell whether it succeeded.
 extension JobStore {
     /// Notes that the job writes an object.
     ///
@@ -38,53 +45,93 @@ extension JobStore {
     ///
     /// - Parameter limit: how many at most, the oldest first.
     func leftovers(limit: Int = 100) async throws -> [Leftover] {
-        try await leftovers("true", limit)
+        let sql = try await leftovers(among: "product_videos", where: "true")
+        return try await database.query("\(sql) order by o.created_at limit $1::bigint", limit).rows.map(Leftover.init)
     }
 
-    /// A leftover as it is now, nil where it is none any more: since it was found its video may have been asked for again,
-    /// and the same key be written or shown.
-    func again(_ leftover: Leftover) async throws -> Leftover? {
-        try await leftovers(
-            "o.video_id = $2 and o.fence = $3::bigint and o.key = $4", 1, leftover.videoID, leftover.fence, leftover.key
-        ).first
-    }
-
-    private func leftovers(
-        _ condition: String, _ limit: Int, _ parameters: (any PostgresEncodable)?...
-    ) async throws -> [Leftover] {
-        let id = try await table().cast("o.video_id")
-        let answer = try await database.query(
+    /// Keeps a leftover's key from being written while it is removed. Where its video is asked for no mark is needed: only
+    /// an upload that is known by its id is ended then, which takes nothing from anyone.
+    ///
+    /// - Parameter seconds: until the key may be written again, unless it is settled before.
+    /// - Returns: the leftover as it is now. Nil where it is none any more, since its video may have been asked for again
+    ///   and the same key be written or shown; where somebody is changing the row; and where it is being removed already.
+    func startRemoval(_ leftover: Leftover, holding seconds: Double) async throws -> Leftover? {
+        guard leftover.isLast else { return leftover }
+        let id = try await table().cast("$1")
+        let found = try await leftovers(
+            among: "video",
+            where: """
+                o.video_id = $1 and o.fence = $2::bigint and o.key = $3
+                and (exists (select from video) or not exists (select from product_videos where id = \(id)))
+                """)
+        return try await database.query(
             """
-            select o.video_id, o.fence, o.key, o.upload_id, not s.is_busy and not s.is_kept as deletes, not s.is_busy as is_last
-            from reelway_objects o
-            left join product_videos v on v.id = \(id)
-            cross join lateral (select
-                -- Another attempt may write the same key at any moment.
-                coalesce(v.social_ready_status in ('pending', 'processing'), false) as is_busy,
-                coalesce(strpos(v.social_ready_url, o.key) > 0, false) or exists (
-                    select from reelway_objects p
-                    where p.video_id = o.video_id and p.key = o.key and p.fence <> o.fence and p.finished) as is_kept
-            ) s
-            where \(condition) and case
-                when o.finished then v.social_ready_status = 'ready' and v.social_ready_fence <> o.fence
-                when v.social_ready_status = 'processing' and v.social_ready_fence = o.fence then false
-                else o.upload_id is not null or not s.is_busy end
-            order by o.created_at limit $1::bigint
-            """, values: [limit] + parameters)
-        return try answer.rows.map { row in
-            Leftover(
-                videoID: try row.decode(String.self, "video_id"), fence: try row.decode(Int64.self, "fence"),
-                key: try row.decode(String.self, "key"), uploadID: row["upload_id"],
-                deletesObject: try row.decode(Bool.self, "deletes"), isLast: try row.decode(Bool.self, "is_last"))
+            with video as materialized (
+                -- As it is now, which no other part of the statement sees.
+                select id, social_ready_status, social_ready_url, social_ready_fence from product_videos
+                where id = \(id) and social_ready_status not in ('pending', 'processing')
+                for share skip locked
+            ), found as materialized (\(found))
+            update reelway_objects o set removing_until = now() + make_interval(secs => $4::float8)
+            from found
+            where o.video_id = found.video_id and o.fence = found.fence and o.key = found.key
+                and coalesce(o.removing_until <= now(), true)
+            returning found.*, o.removing_until::text as removal
+            """, leftover.videoID, leftover.fence, leftover.key, seconds
+        ).rows.first.map(Leftover.init)
+    }
+
+    /// Whether somebody may be removing what an earlier attempt has left under a key.
+    func isBeingRemoved(_ videoID: String, key: String) async throws -> Bool {
+        try await database.query(
+            "select from reelway_objects where video_id = $1 and key = $2 and removing_until > now()", videoID, key
+        ).count > 0
+    }
+
+    /// Selects the leftovers among videos, which may be all or some of `product_videos`.
+    private func leftovers(among videos: String, where condition: String) async throws -> String {
+        """
+        select o.video_id, o.fence, o.key, o.upload_id, o.created_at,
+            not s.is_busy and not s.is_kept as deletes, not s.is_busy as is_last
+        from reelway_objects o
+        left join \(videos) v on v.id = \(try await table().cast("o.video_id"))
+        cross join lateral (select
+            -- Another attempt may write the same key at any moment.
+            coalesce(v.social_ready_status in ('pending', 'processing'), false) as is_busy,
+            coalesce(strpos(v.social_ready_url, o.key) > 0, false) or exists (
+                select from reelway_objects p
+                where p.video_id = o.video_id and p.key = o.key and p.fence <> o.fence and p.finished) as is_kept
+        ) s
+        where \(condition) and case
+            when o.finished then v.social_ready_status = 'ready' and v.social_ready_fence <> o.fence
+            when v.social_ready_status = 'processing' and v.social_ready_fence = o.fence then false
+            else o.upload_id is not null or not s.is_busy end
+        """
+    }
+
+    /// Notes that what a leftover asked for was done. Not where its removal took too long and may be another's by now.
+    func settled(_ leftover: Leftover) async throws {
+        if leftover.isLast {
+            try await database.query(
+                """
+                delete from reelway_objects
+                where video_id = $1 and fence = $2::bigint and key = $3
+                    and removing_until is not distinct from $4::timestamptz
+                """, leftover.videoID, leftover.fence, leftover.key, leftover.removal)
+        } else {
+            try await database.query(
+                "update reelway_objects set upload_id = null where video_id = $1 and fence = $2::bigint and key = $3",
+                leftover.videoID, leftover.fence, leftover.key)
         }
     }
+}
 
-    /// Notes that what a leftover asked for was done.
-    func settled(_ leftover: Leftover) async throws {
-        let sql =
-            leftover.isLast
-            ? "delete from reelway_objects where video_id = $1 and fence = $2::bigint and key = $3"
-            : "update reelway_objects set upload_id = null where video_id = $1 and fence = $2::bigint and key = $3"
-        try await database.query(sql, leftover.videoID, leftover.fence, leftover.key)
+extension Leftover {
+    fileprivate init(_ row: Row) throws {
+        self.init(
+            videoID: try row.decode(String.self, "video_id"), fence: try row.decode(Int64.self, "fence"),
+            key: try row.decode(String.self, "key"), uploadID: row["upload_id"],
+            deletesObject: try row.decode(Bool.self, "deletes"), isLast: try row.decode(Bool.self, "is_last"),
+            removal: row["removal"])
     }
 }

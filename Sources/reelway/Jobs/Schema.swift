@@ -19,6 +19,7 @@ struct Schema {
         Migration(name: "0002_queue", sql: text(PackageResources._002_queue_sql)),
         Migration(name: "0003_triggers", sql: text(PackageResources._003_triggers_sql)),
         Migration(name: "0004_tables", sql: text(PackageResources._004_tables_sql)),
+        Migration(name: "0005_removals", sql: text(PackageResources._005_removals_sql)),
     ]
 
     /// The application's table, for where there is no application. Does nothing where the table is.

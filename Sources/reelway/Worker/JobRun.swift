@@ -44,7 +44,7 @@ struct JobRun: Sendable {
         do {
             let (job, watch, pipeline) = (job, watch, pipeline)
             let ownership = Ownership(
-                job: job, store: store, leaseSeconds: settings.leaseSeconds, isStopped: { watch.stop != nil })
+                job: job, store: store, leaseSeconds: settings.leaseSeconds, watch: watch)
             return .success(
                 try await JobThread.run(named: "video") {
                     try pipeline.run(job, watch: watch, ownership: ownership)

@@ -20,6 +20,7 @@ final class JobWatch: Sendable {
         var stop: Stop?
         var stopActions: [@Sendable () -> Void] = []
         var counters: [@Sendable () -> Int64] = []
+        var waits = 0
     }
 
     private let state = Mutex(State())
@@ -55,6 +56,9 @@ final class JobWatch: Sendable {
     /// Adds bytes that travel without the job's thread to what counts as a movement.
     func count(_ bytes: @escaping @Sendable () -> Int64) { state.withLock { $0.counters.append(bytes) } }
 
+    /// Says that the job's thread waits for something that ends by itself: that is no standstill.
+    func waitsItsTurn() { state.withLock { $0.waits += 1 } }
+
     /// Lets go of what the job has given it, which may hold this in turn. To be called when the thread has ended.
     func letGo() {
         state.withLock { state in
@@ -63,12 +67,12 @@ final class JobWatch: Sendable {
         }
     }
 
-    /// Changes whenever a byte or a frame moved.
+    /// Changes whenever a byte or a frame moved, or the job waits its turn.
     var movement: Movement {
-        let (progress, counters) = state.withLock { ($0.progress, $0.counters) }
+        let (progress, counters, waits) = state.withLock { ($0.progress, $0.counters, $0.waits) }
         return Movement(
             stage: progress?.stage, fraction: progress?.progress ?? 0,
-            bytes: counters.reduce((progress?.bytesIn ?? 0) &+ (progress?.bytesOut ?? 0)) { $0 &+ $1() })
+            bytes: counters.reduce((progress?.bytesIn ?? 0) &+ (progress?.bytesOut ?? 0)) { $0 &+ $1() }, waits: waits)
     }
 
     /// How far a job is, to be compared with how far it was.
@@ -76,5 +80,6 @@ final class JobWatch: Sendable {
         let stage: Media.Progress.Stage?
         let fraction: Double
         let bytes: Int64
+        let waits: Int
     }
 }

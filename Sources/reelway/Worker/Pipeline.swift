@@ -86,10 +86,9 @@ struct Pipeline: Sendable {
     /// Removes what a dead, failed or cancelled job left in the store, or what a newer object has replaced. Ends when the
     /// task is cancelled.
     ///
-    /// - Parameter seconds: the longest it may take; what isn't removed then stays.
-    func remove(_ leftover: Leftover, within seconds: Double) async throws {
+    /// - Parameter deadline: nothing is sent after it; what isn't removed then stays.
+    func remove(_ leftover: Leftover, until deadline: ContinuousClock.Instant) async throws {
         let (store, watch) = (store, JobWatch())
-        let deadline = ContinuousClock.now + .seconds(seconds)
         let isCancelled: @Sendable () -> Bool = { watch.stop != nil || ContinuousClock.now > deadline }
         try await withTaskCancellationHandler {
             try await JobThread.run(named: "sweep") {

@@ -160,9 +160,9 @@ actor Worker: Service {
     /// The other leftovers don't wait for one that can't be removed.
     private func remove(_ found: Leftover) async {
         do {
-            // The removals before may have taken long. This one may not: what was true of the row is so for a while only.
-            guard let leftover = try await store.again(found) else { return }
-            try await pipeline.remove(leftover, within: Self.removalSeconds)
+            let deadline = ContinuousClock.now + .seconds(Self.removalSeconds)
+            guard let leftover = try await store.startRemoval(found, holding: Self.holdSeconds) else { return }
+            try await pipeline.remove(leftover, until: deadline)
             try await store.settled(leftover)
             logger.info("removed what was left", metadata: ["key": "\(leftover.key)"])
         } catch {
@@ -173,14 +173,20 @@ actor Worker: Service {
         }
     }
 
-    /// The longest one removal may take; one that needs longer is tried again with the next sweep.
+    /// The longest one removal may take; one that needs longer is tried again with a later sweep.
     private static let removalSeconds = 5.0
 
-    /// Looks for leftovers once a minute, besides after each video.
+    /// So long a key isn't written after a removal began that didn't end well. Nothing is sent for it after
+    /// `removalSeconds`, but what was on its way then may still reach the store: it has the rest of the time for that.
+    /// There remain a store that acts on a request so long after its connection was closed, and a machine that stops
+    /// between a look at its clock and the request.
+    private static let holdSeconds = 20.0
+
+    /// Looks for leftovers besides after each video; not before a removal that failed may be tried again.
     private func sweepRegularly() async {
         while !Task.isCancelled {
             sweeper.yield()
-            try? await Task.sleep(for: .seconds(60))
+            try? await Task.sleep(for: .seconds(Self.holdSeconds + 10))
         }
     }
 }

@@ -68,6 +68,83 @@ struct JobStoreObjectsTests {
         }
     }
 
+    @Test func `a key that is being removed is written by nobody until that is over`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let (id, left) = try await Self.cancelled(test, store)
+            let removal = try #require(try await store.startRemoval(left, holding: 60))
+            #expect(removal.deletesObject && removal.removal != nil)
+            #expect(try await store.startRemoval(left, holding: 60) == nil, "two are removing it")
+            #expect(try await store.reset(id) == .changed)
+            let job = try #require(try await store.claim(owner: "b", lease: 60))
+            #expect(try await store.uploadStarted(job, key: left.key, uploadID: nil))
+            #expect(try await store.isBeingRemoved(id, key: left.key))
+            #expect(try await store.isBeingRemoved(id, key: "\(id)/other.mp4") == false)
+            try await store.settled(removal)
+            #expect(try await store.isBeingRemoved(id, key: left.key) == false)
+            #expect(try await store.complete(job, url: "https://x/\(left.key)", report: nil))
+            #expect(try await store.leftovers().isEmpty)
+        }
+    }
+
+    @Test func `a removal whose remover died is over in time, and one that comes late ends no other's`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let (id, left) = try await Self.cancelled(test, store)
+            let late = try #require(try await store.startRemoval(left, holding: 0.2))
+            try await Task.sleep(for: .seconds(0.3))
+            #expect(try await store.isBeingRemoved(id, key: left.key) == false)
+            _ = try #require(try await store.startRemoval(left, holding: 60))
+            try await store.settled(late)
+            #expect(try await store.isBeingRemoved(id, key: left.key))
+        }
+    }
+
+    @Test func `what a video that is asked for again or changed just now has left isn't removed`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let (id, left) = try await Self.cancelled(test, store)
+            try await test.database.transaction { transaction in
+                try await transaction.query("update product_videos set social_ready_error = 'cancelled: by another'")
+                #expect(try await store.startRemoval(left, holding: 60) == nil)
+            }
+            #expect(try await store.reset(id) == .changed)
+            #expect(try await store.startRemoval(left, holding: 60) == nil)
+            #expect(try await store.isBeingRemoved(id, key: left.key) == false)
+            try await test.database.query("delete from product_videos")
+            #expect(try await store.startRemoval(left, holding: 60)?.deletesObject == true)
+        }
+    }
+
+    @Test(arguments: TestDatabase.Way.allCases)
+    func `whoever claims a video knows of each removal there is, however they meet`(way: TestDatabase.Way) async throws
+    {
+        try await TestDatabase.withStore(way) { test, store in
+            var removals = 0
+            for _ in 0..<40 {
+                let (id, left) = try await Self.cancelled(test, store)
+                async let removal = store.startRemoval(left, holding: 60)
+                #expect(try await store.reset(id) == .changed)
+                let job = try #require(try await store.claim(owner: "b", lease: 60))
+                let isSeen = try await store.isBeingRemoved(id, key: left.key)
+                if try await removal != nil {
+                    removals += 1
+                    #expect(isSeen)
+                }
+                #expect(try await store.complete(job, url: "https://x/\(id)", report: nil))
+            }
+            #expect(removals > 0)
+        }
+    }
+
+    /// Inserts a video that was cancelled after its object was announced; returns it and what is left of it.
+    private static func cancelled(_ test: TestDatabase, _ store: JobStore) async throws -> (id: String, left: Leftover)
+    {
+        let id = try await test.insertVideo()
+        let job = try #require(try await store.claim(owner: "a", lease: 60))
+        #expect(try await store.uploadStarted(job, key: "\(id)/k.mp4", uploadID: nil))
+        #expect(try await store.cancel(id) == .changed)
+        let left = try await store.leftovers().first { $0.videoID == id }
+        return (id, try #require(left))
+    }
+
     @Test(arguments: TestDatabase.Way.allCases)
     func `a secret is replaced by one at a time, each given the last one's value`(way: TestDatabase.Way) async throws {
         try await TestDatabase.withStore(way) { test, store in

@@ -32,4 +32,11 @@ struct JobWatchTests {
         sent.withLock { $0 = 1 }
         #expect(watch.movement != before)
     }
+
+    @Test func `a job that waits its turn doesn't stand still`() {
+        let watch = JobWatch()
+        let before = watch.movement
+        watch.waitsItsTurn()
+        #expect(watch.movement != before)
+    }
 }

@@ -36,6 +36,34 @@ struct SweepTests {
         }
     }
 
+    /// Before the removal is given up, and after: what waits for it then waits for longer than a standstill may last.
+    @Test(arguments: [(4, 30), (8, 5)])
+    func `A video asked for while its old object is being deleted keeps the new one, whenever the deletion arrives`(
+        seconds: Double, stall: Int
+    ) async throws {
+        try await Shop.with(["REELWAY_STALL_SECONDS": "\(stall)"]) { shop in
+            let store = JobStore(shop.test.database)
+            let id = try await shop.insert(Clips.small)
+            let maker = try shop.worker()
+            try await shop.ready(id)
+            maker.signal(SIGTERM)
+            #expect(try await maker.end(within: 20).status == 0)
+            // As a cancel leaves it that came between the object and the row's last write.
+            try await shop.test.database.query("update reelway_objects set finished = false")
+            try await shop.test.database.query(
+                "update product_videos set social_ready_status = 'failed', social_ready_url = null")
+            try await Self.hang(shop, id, seconds: seconds) { worker, proxy in
+                #expect(try await store.reset(id) == .changed)
+                let row = try await shop.ready(id)
+                #expect(row["social_ready_attempts"] == "1")
+                try await shop.settle(proxy)
+                try await shop.expectOneResult(row)
+                worker.signal(SIGTERM)
+                #expect(try await worker.end(within: 20).status == 0)
+            }
+        }
+    }
+
     @Test func `A worker that is told to stop doesn't wait for a store that hangs`() async throws {
         try await Shop.with { shop in
             let store = JobStore(shop.test.database)
@@ -58,11 +86,11 @@ struct SweepTests {
 
     /// Starts a worker, and waits until its sweep hangs in the deletion of an object of this video's, or of any.
     private static func hang(
-        _ shop: Shop, _ id: String, _ body: (Program, StorageProxy) async throws -> Void
+        _ shop: Shop, _ id: String, seconds: Double = 600, _ body: (Program, StorageProxy) async throws -> Void
     ) async throws {
         let proxy = try await StorageProxy.start(upstream: try #require(shop.environment["S3_ENDPOINT"]))
         proxy.setFaults([
-            StorageFault(.delay(seconds: 600), method: "DELETE", path: "/shop/\(id)", times: StorageFault.always)
+            StorageFault(.delay(seconds: seconds), method: "DELETE", path: "/shop/\(id)", times: StorageFault.always)
         ])
         let result: Result<Void, any Error>
         do {
