@@ -19,8 +19,8 @@ public protocol ObjectStore: Sendable {
     ///
     /// - Parameters:
     ///   - isShared: whether others may write the same key. What lies there may then be theirs, even if it is the same
-    ///     byte for byte, and so may an upload that is open there: one that fails ends what it knows by its id, and
-    ///     leaves the rest to who knows.
+    ///     byte for byte, and so may an upload that is open there: one ends what it knows by its id, and leaves the
+    ///     rest to who knows.
     ///   - onEvent: told of uploads that the store keeps open until they are ended, so that a dead worker's can be
     ///     found; called on the threads that use the upload, must not block for long.
     func upload(
@@ -85,6 +85,9 @@ public enum UploadEvent: Sendable, Equatable {
     case opened(key: String, id: String)
     /// It is ended: completed or thrown away.
     case closed(key: String, id: String)
+    /// The object is whole. Besides it an upload of the same key may be open whose id got lost with the store's answer; of
+    /// a key that is shared it can't be told from another's.
+    case lost(key: String)
 }
 
 /// One object on its way into a store, in the order in which a fast-start file is made: body first, head last.

@@ -91,7 +91,11 @@ final class S3Upload: ObjectUpload {
                 }
                 try verify(bytes: Int64(head.count) + bodyBytes)
                 // The object is whole: an upload that can't be ended now is left to `reapUploads`.
-                sweep(isCancelled)
+                if !isShared {
+                    sweep(isCancelled)
+                } else if state.withLock({ $0.mayHaveOthers }) {
+                    onEvent(.lost(key: key))
+                }
                 state.withLock { state in
                     state.stage = .ended
                     state.confirmed = Int64(head.count) + bodyBytes

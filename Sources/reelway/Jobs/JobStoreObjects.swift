@@ -40,6 +40,22 @@ extension JobStore {
         ).count > 0
     }
 
+    /// Notes that an upload of this key may be open whose id nobody knows. The job's own note stays with the object it made:
+    /// this one stands beside it, like that of an attempt that died, and no attempt's fence is 0.
+    ///
+    /// - Returns: false when the video isn't this worker's any more; its own note finds the upload then.
+    func uploadLost(_ job: Job, key: String) async throws -> Bool {
+        let id = try await table().cast("$1")
+        return try await database.query(
+            """
+            insert into reelway_objects (video_id, fence, key)
+            select $1, 0, $4 from product_videos v
+            where \(Self.isOurs(id))
+            on conflict (video_id, fence, key) do update set upload_id = null
+            """, job.videoID, job.owner, job.fence, key
+        ).count > 0
+    }
+
     /// What is left of dead, failed and cancelled jobs, and objects of ready videos that a newer one has replaced. Nothing
     /// of a running job, and never what a row's address shows.
     ///

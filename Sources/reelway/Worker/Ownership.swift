@@ -26,6 +26,11 @@ struct Ownership: Sendable {
         Task { _ = try? await store.uploadStarted(job, key: key, uploadID: uploadID) }
     }
 
+    /// Notes that an upload of this key may be open which nobody knows by its id. Blocks.
+    func noteLost(key: String) throws {
+        try demand { try await store.uploadLost(job, key: key) }
+    }
+
     /// Asked right before an object becomes visible: a worker that slept through its lease doesn't store over the new
     /// owner's result. Blocks.
     func confirm() throws {

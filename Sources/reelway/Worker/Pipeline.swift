@@ -1,5 +1,6 @@
 import Foundation
 import Media
+import Synchronization
 import Transfer
 
 /// One video from OneDrive to the store, on the thread that calls `run`.
@@ -57,10 +58,12 @@ struct Pipeline: Sendable {
         try ownership.announce(key: key)
         // Another worker that repeats the job writes the same key. What an attempt leaves there is for the sweep to judge,
         // which asks the row.
+        let hasLostUpload = Mutex(false)
         let upload = try store.upload(key: key, isShared: true) { event in
             switch event {
             case .opened(let key, let id): ownership.note(key: key, uploadID: id)
             case .closed(let key, _): ownership.note(key: key, uploadID: nil)
+            case .lost: hasLostUpload.withLock { $0 = true }
             }
         }
         watch.whenStopped { upload.cancel() }
@@ -74,6 +77,7 @@ struct Pipeline: Sendable {
         var report = try Transcode(
             from: source, to: sink, options: options, progress: watch.report, isCancelled: isStopped
         ).run()
+        if hasLostUpload.withLock({ $0 }) { try ownership.noteLost(key: key) }
         report.describe(source: source)
         report.describe(sink: sink)
         let url = store.publicURL(key: key)

@@ -134,6 +134,26 @@ struct JobStoreObjectsTests {
         }
     }
 
+    @Test func `an upload whose id got lost is looked for once the video is ready, and its object stays`() async throws
+    {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            #expect(try await store.uploadStarted(job, key: "\(id)/k.mp4", uploadID: "known"))
+            for _ in 0..<2 { #expect(try await store.uploadLost(job, key: "\(id)/k.mp4")) }
+            #expect(try await store.leftovers().isEmpty)
+            #expect(try await store.complete(job, url: "https://x/\(id)/k.mp4", report: nil))
+            let left = try await store.leftovers()
+            #expect(
+                left.map(\.deletesObject) == [false] && left.map(\.isLast) == [true] && left.map(\.uploadID) == [nil])
+            for leftover in left { try await store.settled(leftover) }
+            #expect(try await store.leftovers().isEmpty)
+            // What it made is still known.
+            try await test.database.query("delete from product_videos")
+            #expect(try await test.database.query("select from reelway_objects where finished").count == 1)
+        }
+    }
+
     /// Inserts a video that was cancelled after its object was announced; returns it and what is left of it.
     private static func cancelled(_ test: TestDatabase, _ store: JobStore) async throws -> (id: String, left: Leftover)
     {

@@ -1,6 +1,7 @@
 import Foundation
 import LoopbackHTTP
 import StorageFaults
+import Synchronization
 import Testing
 
 @testable import Transfer
@@ -62,5 +63,27 @@ struct S3SharedKeyTests {
             try direct.delete(key: key, isCancelled: never)
         }
         await proxy.stop()
+    }
+
+    @Test func `an upload that another worker has open isn't ended by one that is done before it`() async throws {
+        try await StorageProxy.beforeSeaweedFS { proxy, lossy, direct in
+            // Its first answer is lost, so that an upload may be open whose id it doesn't know.
+            proxy.setFaults([.create(.cutAfterwards)])
+            let key = "overtaken/\(UUID()).mp4"
+            let (head, body) = (Noise.bytes(5_242_900), Noise.bytes(12 << 20, seed: 2))
+            try await onThread {
+                let other = try direct.upload(key: key, isShared: true) { _ in }
+                try other.write(body, headLength: head.count)
+                let events = Mutex<[UploadEvent]>([])
+                let first = try lossy.upload(key: key, isShared: true) { event in events.withLock { $0.append(event) } }
+                try first.write(body, headLength: head.count)
+                try first.finish(head: head)
+                #expect(events.withLock { $0.contains(.lost(key: key)) })
+                try other.finish(head: head)
+                #expect(try direct.head(key: key, isCancelled: never)?.bytes == Int64(head.count + body.count))
+                #expect(try direct.reapUploads(prefix: key, isCancelled: never) == 1)
+                try direct.delete(key: key, isCancelled: never)
+            }
+        }
     }
 }
