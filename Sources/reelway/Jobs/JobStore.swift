@@ -4,7 +4,7 @@ import Synchronization
 /// The videos in the database, and the only place that speaks SQL about them. The files JobStore*.swift are one by concern:
 ///
 /// ```
-/// JobStore          what a worker does: claim, heartbeat, progress, complete, fail, release
+/// JobStore          what a worker does: claim, isHeld, heartbeat, progress, complete, fail, release
 /// JobStoreRequests  what others ask for: trigger, expedite, reset, cancel, backfill
 /// JobStoreStatus    what there is to see
 /// JobStoreObjects   what lies in the object store
@@ -95,6 +95,12 @@ final class JobStore: Sendable {
             returning v.id::text as id, v.onedrive_file_id::text as file_id, \(table.optional("onedrive_drive_id")) as drive_id,
                 \(table.optional("filename")) as filename, v.social_ready_attempts as attempt, v.social_ready_fence as fence
             """
+    }
+
+    /// Whether the video is still this worker's, as `heartbeat` says it, without writing anything.
+    func isHeld(_ job: Job) async throws -> Bool {
+        let sql = "select from product_videos v where \(Self.isOurs(try await table().cast("$1")))"
+        return try await database.query(sql, job.videoID, job.owner, job.fence).count > 0
     }
 
     /// Says that the worker lives.

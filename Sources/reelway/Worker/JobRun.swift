@@ -7,7 +7,7 @@ import Media
 /// ```
 /// job's thread   Pipeline: OneDrive ─▶ Transcode ─▶ ObjectStore
 ///                     │ reports          ▲ stops
-/// this task      JobWatch ◀── each half second: moved? still ours? ──▶ row (progress, lease)
+/// this task      JobWatch ◀── each half second: moved? still ours? ──▶ row (progress, lease: when due)
 /// ```
 struct JobRun: Sendable {
     let job: Job
@@ -58,7 +58,7 @@ struct JobRun: Sendable {
     /// stopped keeps its lease while it clears up.
     private func supervise(_ logger: Logger) async {
         var (last, lastMoved) = (watch.movement, ContinuousClock.now)
-        var (written, nextWrite): (JobWatch.Movement?, ContinuousClock.Instant) = (nil, .now)
+        var known = Known(leaseDue: .now + renewal)
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(JobRun.tick))
             if Task.isCancelled { return }
@@ -70,16 +70,7 @@ struct JobRun: Sendable {
                 watch.stop(.stalled)
             }
             do {
-                let isOurs: Bool
-                if let progress = watch.progress, now >= nextWrite, movement != written {
-                    (written, nextWrite) = (movement, now + .seconds(1))
-                    isOurs = try await store.progress(
-                        job, stage: progress.stage.rawValue, fraction: progress.progress,
-                        lease: settings.leaseSeconds)
-                } else {
-                    isOurs = try await store.heartbeat(job, lease: settings.leaseSeconds)
-                }
-                if !isOurs, !Task.isCancelled {
+                if try await !look(&known), !Task.isCancelled {
                     logger.warning("the video is no longer this worker's")
                     return watch.stop(.leaseLost)
                 }
@@ -94,6 +85,55 @@ struct JobRun: Sendable {
             // A video that waits for the database doesn't hang.
             lastMoved += now.duration(to: .now)
         }
+    }
+
+    /// What the row holds of the job, as far as this worker knows.
+    private struct Known {
+        /// The progress it shows.
+        var progress: Media.Progress?
+        /// From when on it may be told of the next.
+        var progressDue = ContinuousClock.Instant.now
+        /// From when on its lease is to be renewed.
+        var leaseDue: ContinuousClock.Instant
+    }
+
+    /// Asks whether the video is still this worker's, and writes only what is due: each write of a row costs all its
+    /// indexes, and goes to everyone whom the database tells of changes.
+    private func look(_ known: inout Known) async throws -> Bool {
+        let now = ContinuousClock.now
+        let isLeaseDue = now >= known.leaseDue
+        let isOurs: Bool
+        do {
+            if let progress = watch.progress, now >= known.progressDue,
+                isLeaseDue ? progress != known.progress : JobRun.isNews(progress, after: known.progress)
+            {
+                // One that is refused mustn't keep the lease from being renewed by the next look.
+                known.progressDue = now + .seconds(1)
+                isOurs = try await store.progress(
+                    job, stage: progress.stage.rawValue, fraction: progress.progress, lease: settings.leaseSeconds)
+                known.progress = progress
+            } else if isLeaseDue {
+                isOurs = try await store.heartbeat(job, lease: settings.leaseSeconds)
+            } else {
+                return try await store.isHeld(job)
+            }
+        } catch {
+            // The lease may have run out meanwhile, and whoever hears from the database first keeps the video.
+            known.leaseDue = now
+            throw error
+        }
+        known.leaseDue = now + renewal
+        return isOurs
+    }
+
+    /// How long a lease is left alone: a quarter of it, since the rest is for a database that doesn't answer. And no longer
+    /// than half a standstill may last: only a write tells that a job stands still for a database that takes none.
+    private var renewal: Duration { .seconds(min(settings.leaseSeconds / 4, settings.stallSeconds / 2)) }
+
+    /// Whether those who watch a video want to know.
+    private static func isNews(_ progress: Media.Progress, after known: Media.Progress?) -> Bool {
+        guard let known else { return true }
+        return progress.stage != known.stage || progress.progress >= known.progress + 0.01
     }
 
     /// Writes how the job ended.

@@ -103,6 +103,7 @@ struct JobStoreTests {
             try await test.expireLease(id)
             let next = try #require(try await store.claim(owner: "b", lease: 60))
             #expect(next.videoID == id && next.attempt == 2 && next.fence == 2)
+            #expect(try await !store.isHeld(late))
             #expect(try await !store.heartbeat(late, lease: 60))
             #expect(try await !store.progress(late, stage: "uploading", fraction: 1, lease: 60))
             #expect(try await !store.uploadStarted(late, key: "k", uploadID: "u"))
@@ -122,7 +123,9 @@ struct JobStoreTests {
             let first = try #require(try await store.claim(owner: "a", lease: 60))
             try await test.expireLease(id)
             let second = try #require(try await store.claim(owner: "a", lease: 60))
+            #expect(try await !store.isHeld(first))
             #expect(try await !store.heartbeat(first, lease: 60))
+            #expect(try await store.isHeld(second))
             #expect(try await store.heartbeat(second, lease: 60))
         }
     }
@@ -132,6 +135,7 @@ struct JobStoreTests {
             let id = try await test.insertVideo()
             let job = try #require(try await store.claim(owner: "a", lease: 60))
             try await test.expireLease(id)
+            #expect(try await store.isHeld(job))
             #expect(try await store.heartbeat(job, lease: 60))
             #expect(try await store.claim(owner: "b", lease: 60) == nil)
         }
@@ -224,6 +228,7 @@ struct JobStoreTests {
             _ = try await test.insertVideo()
             let job = try #require(try await store.claim(owner: "a", lease: 60))
             try await test.database.query(change)
+            #expect(try await !store.isHeld(job))
             #expect(try await !store.heartbeat(job, lease: 60))
             #expect(try await !store.progress(job, stage: "uploading", fraction: 0.5, lease: 60))
             #expect(try await !store.complete(job, url: "https://x", report: nil))
