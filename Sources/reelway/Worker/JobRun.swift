@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Media
+import Postgres
 
 /// One claimed video, from its claim to the row that tells how it ended.
 ///
@@ -59,6 +60,7 @@ struct JobRun: Sendable {
     private func supervise(_ logger: Logger) async {
         var (last, lastMoved) = (watch.movement, ContinuousClock.now)
         var known = Known(leaseDue: .now + renewal)
+        var told: Failure?
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(JobRun.tick))
             if Task.isCancelled { return }
@@ -74,13 +76,12 @@ struct JobRun: Sendable {
                     logger.warning("the video is no longer this worker's")
                     return watch.stop(.leaseLost)
                 }
+                told = nil
             } catch {
                 // The work goes on: while the database is away nobody else can take the video either. It may stand still
                 // for that alone, where it has to ask whether the video is still its own.
-                lastMoved = now
-                if !Task.isCancelled {
-                    logger.warning("the row can't be reached", metadata: ["error": "\(Failure(error))"])
-                }
+                if JobRun.passes(error) { lastMoved = now }
+                if !Task.isCancelled { tell("the row can't be reached", error, unless: &told, logger) }
             }
             // A video that waits for the database doesn't hang.
             lastMoved += now.duration(to: .now)
@@ -136,65 +137,122 @@ struct JobRun: Sendable {
         return progress.stage != known.stage || progress.progress >= known.progress + 0.01
     }
 
+    /// How a video left this worker, and why unless it is ready.
+    private typealias End = (outcome: Metrics.Outcome, code: ErrorCode?)
+
     /// Writes how the job ended.
-    private func conclude(
-        _ result: Result<Pipeline.Outcome, any Error>, _ logger: Logger
-    ) async -> (outcome: Metrics.Outcome, code: ErrorCode?) {
+    private func conclude(_ result: Result<Pipeline.Outcome, any Error>, _ logger: Logger) async -> End {
         switch (result, watch.stop) {
-        case (.success(let outcome), _):
-            let isOurs = await persist(logger) {
-                try await store.complete(job, url: outcome.url, report: outcome.report)
-            }
-            guard isOurs == true else {
-                logger.warning("the video was taken away")
-                return (.released, .leaseLost)
-            }
-            logger.info(
-                "video is ready", metadata: ["seconds": "\(Text.short(outcome.seconds))", "bytes": "\(outcome.bytes)"])
-            return (.ready, nil)
-        case (.failure, .leaseLost):
-            return (.released, .leaseLost)
-        case (.failure, .shutdown):
-            _ = await persist(logger) { try await store.release(job) }
-            logger.info("video is given back")
-            return (.released, nil)
-        case (.failure(let error), let stop):
-            let failure =
-                stop == .stalled
-                ? Failure(.sourceUnavailable, "nothing moved for \(Text.short(settings.stallSeconds)) s")
-                : Failure(error)
-            let end = await persist(logger) {
-                try await store.fail(job, failure.code, failure.message, retryAfter: failure.retryAfter)
-            }
-            switch end {
-            case .retried(let seconds)?:
-                logger.warning(
-                    "video will be tried again", metadata: ["error": "\(failure)", "seconds": "\(Text.short(seconds))"])
-                return (.retried, failure.code)
-            case .lost?:
-                logger.warning("the video was taken away", metadata: ["error": "\(failure)"])
-                return (.released, .leaseLost)
-            case .final?, nil:
-                logger.error("video failed", metadata: ["error": "\(failure)"])
-                return (.failed, failure.code)
-            }
+        case (.success(let outcome), _): await complete(outcome, logger)
+        case (.failure, .leaseLost): (.released, .leaseLost)
+        case (.failure, .shutdown): await release(logger)
+        case (.failure, .stalled):
+            await fail(Failure(.sourceUnavailable, "nothing moved for \(Text.short(settings.stallSeconds)) s"), logger)
+        case (.failure(let error), nil): await fail(Failure(error), logger)
         }
     }
 
-    /// Repeats a write for as long as the database is away: the work is done and must be neither lost nor repeated.
-    /// `nil` where the program ends before it could be written.
+    private func complete(_ outcome: Pipeline.Outcome, _ logger: Logger) async -> End {
+        do {
+            let isOurs = try await persist(logger) {
+                try await store.complete(job, url: outcome.url, report: outcome.report)
+            }
+            guard isOurs else { return lost(logger) }
+            logger.info(
+                "video is ready", metadata: ["seconds": "\(Text.short(outcome.seconds))", "bytes": "\(outcome.bytes)"])
+            return (.ready, nil)
+        } catch  where JobRun.passes(error) {
+            return unwritten(error, logger)
+        } catch {
+            // Tried again as any fault within: what refuses it, a trigger of the application's for one, may be mended before
+            // the last attempt, and this worker can't tell. The pauses between grow.
+            return await fail(
+                Failure(.internal, "the database refused the result: \(Failure(error).message)"), logger)
+        }
+    }
+
+    private func release(_ logger: Logger) async -> End {
+        do {
+            guard try await persist(logger, { try await store.release(job) }) else { return lost(logger) }
+            logger.info("video is given back")
+            return (.released, nil)
+        } catch {
+            return unwritten(error, logger)
+        }
+    }
+
+    private func fail(_ failure: Failure, _ logger: Logger) async -> End {
+        do {
+            let end = try await persist(logger) {
+                try await store.fail(job, failure.code, failure.message, retryAfter: failure.retryAfter)
+            }
+            switch end {
+            case .retried(let seconds):
+                logger.warning(
+                    "video will be tried again", metadata: ["error": "\(failure)", "seconds": "\(Text.short(seconds))"])
+                return (.retried, failure.code)
+            case .final:
+                logger.error("video failed", metadata: ["error": "\(failure)"])
+                return (.failed, failure.code)
+            case .lost: return lost(logger)
+            }
+        } catch {
+            logger.error("video failed", metadata: ["error": "\(failure)"])
+            return unwritten(error, logger)
+        }
+    }
+
+    private func lost(_ logger: Logger) -> End {
+        logger.warning("the video was taken away")
+        return (.released, .leaseLost)
+    }
+
+    /// What the row doesn't say another worker finds out.
+    private func unwritten(_ error: any Error, _ logger: Logger) -> End {
+        let failure = Failure(error)
+        logger.error("the video's end isn't written; its lease has to run out", metadata: ["error": "\(failure)"])
+        return (.released, failure.code)
+    }
+
+    /// Repeats a write for as long as the database is away: the work is done and must be neither lost nor repeated. One that
+    /// the database refuses is repeated a few times only: it would be for ever, without a lease and in another video's place.
+    ///
+    /// - Throws: the last error, where the database refuses it or where the program ends before it could be written.
     private func persist<Value: Sendable>(
         _ logger: Logger, _ write: @escaping @Sendable () async throws -> Value
-    ) async -> Value? {
+    ) async throws -> Value {
+        var refusals = 0
+        var told: Failure?
         while true {
             do {
                 // A task of its own: a program that has been told to end still says once what became of the video.
                 return try await Task { try await write() }.value
             } catch {
-                logger.warning("the end can't be written yet", metadata: ["error": "\(Failure(error))"])
-                if Task.isCancelled { return nil }
+                tell("the end can't be written yet", error, unless: &told, logger)
+                if !JobRun.passes(error) { refusals += 1 }
+                if Task.isCancelled || refusals == JobRun.mostRefusals { throw error }
                 try? await Task.sleep(for: .seconds(JobRun.tick))
             }
         }
+    }
+
+    private static let mostRefusals = 5
+
+    /// Whether what keeps the database from a write passes: it is away, or lets nobody in until someone mends that (classes 28
+    /// and 3D of its error codes), which ends no video.
+    private static func passes(_ error: any Error) -> Bool {
+        switch (error as? PostgresError)?.kind {
+        case .unavailable: true
+        case .rejected(let state): state.hasPrefix("28") || state.hasPrefix("3D")
+        case .unexpected, nil: false
+        }
+    }
+
+    /// Logs what goes wrong twice a second when it begins, and when it becomes something else.
+    private func tell(_ message: Logger.Message, _ error: any Error, unless told: inout Failure?, _ logger: Logger) {
+        let failure = Failure(error)
+        guard failure != told else { return }
+        told = failure
+        logger.warning(message, metadata: ["error": "\(failure)"])
     }
 }

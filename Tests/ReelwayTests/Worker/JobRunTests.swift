@@ -75,4 +75,64 @@ struct JobRunTests {
                 "{\"stage\":\"\(stage.rawValue)\",\"progress\":\(fraction),\"speed\":1,\"bytesIn\":\(bytes),\"bytesOut\":0}"
                     .utf8))
     }
+
+    @Test func `What became of a video is said as the database took it`() async throws {
+        try await Shop.with { shop in
+            shop.drive.setFaults([Fault(.delay(seconds: 600), on: .item, times: Fault.always)])
+            let id = try await shop.insert(Clips.small)
+            try await shop.test.refuse([.pending], of: id)
+            let bench = try Bench(shop)
+            let watch = JobWatch()
+            try await bench.running(watch) { _ in
+                watch.stop(.shutdown)
+                try await shop.until("the worker is done", within: 20) {
+                    bench.metrics.text(queue: nil).contains("reelway_running -1")
+                }
+            }
+            #expect(!bench.log.text.contains("video is given back"))
+            #expect(bench.log.text.contains("lease has to run out"))
+            #expect(try await shop.test.row(id)?["social_ready_status"] == "processing")
+        }
+    }
+
+    @Test func `A result that the database refuses ends its video, and not the worker`() async throws {
+        try await Shop.with(["REELWAY_CONCURRENCY": "1", "REELWAY_MAX_ATTEMPTS": "1"]) { shop in
+            let refused = try await shop.insert(Clips.small)
+            try await shop.test.refuse([.ready], of: refused)
+            let bench = try Bench(shop)
+            try await Self.working(bench) {
+                let next = try await shop.insert(Clips.small)
+                try await shop.ready(next, within: 25)
+                let row = try #require(try await shop.test.row(refused))
+                #expect(row["social_ready_status"] == "failed")
+                let error = row["social_ready_error"] as String? ?? ""
+                #expect(error.hasPrefix("internal: the database refused the result: "), "\(error)")
+                #expect(error.contains("not on a Sunday"), "\(error)")
+            }
+        }
+    }
+
+    @Test func `A video whose end the database refuses altogether is let go of`() async throws {
+        try await Shop.with(["REELWAY_CONCURRENCY": "1", "REELWAY_LEASE_SECONDS": "30"]) { shop in
+            let refused = try await shop.insert(Clips.small)
+            try await shop.test.refuse([.ready, .pending, .failed], of: refused)
+            let bench = try Bench(shop)
+            try await Self.working(bench) {
+                let next = try await shop.insert(Clips.small)
+                try await shop.ready(next, within: 25)
+                #expect(bench.log.text.contains("lease has to run out"))
+            }
+        }
+    }
+
+    /// Lets a worker work, and tells it to stop.
+    private static func working(_ bench: Bench, _ body: () async throws -> Void) async throws {
+        let running = Task { try await bench.worker().run() }
+        let result: Result<Void, any Error>
+        do { result = .success(try await body()) } catch { result = .failure(error) }
+        running.cancel()
+        bench.objects.letGo()
+        try await running.value
+        try result.get()
+    }
 }
