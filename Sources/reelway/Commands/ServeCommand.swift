@@ -95,7 +95,13 @@ struct ServeCommand: AsyncParsableCommand {
         if let worker { services.append(worker) }
         services += [readiness, LastWord(seconds: settings.worker.graceSeconds + 2 * Self.lastWordSeconds)]
         var configuration = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: services.map { service in
+                // A worker that can't go on ends the program as a signal does: what was asked is answered.
+                .init(
+                    service: service,
+                    failureTerminationBehavior: service is Worker ? .gracefullyShutdownGroup : .cancelGroup)
+            },
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(settings.worker.graceSeconds + Self.lastWordSeconds)
         try await ServiceGroup(configuration: configuration).run()
     }

@@ -40,6 +40,7 @@ final class Metrics: Sendable {
         var bytesRead: Int64 = 0
         var bytesWritten: Int64 = 0
         var running = 0
+        var hung = 0
         var streams = 0
     }
 
@@ -81,6 +82,9 @@ final class Metrics: Sendable {
         }
     }
 
+    /// Threads of videos that were given up began to hang, or ended after all.
+    func hung(_ change: Int) { state.withLock { $0.hung += change } }
+
     /// Counts a stream of events in, unless there are too many.
     func openStream(most: Int) -> Bool {
         state.withLock { state in
@@ -119,6 +123,8 @@ final class Metrics: Sendable {
             page.sample("reelway_claims_total", [:], Double(state.claims))
             page.family("reelway_running", .gauge, "Videos this process is working on.")
             page.sample("reelway_running", [:], Double(state.running))
+            page.family("reelway_hung", .gauge, "Threads that hang in a codec; each takes a video's place.")
+            page.sample("reelway_hung", [:], Double(state.hung))
             page.family("reelway_transcodes_total", .counter, "Videos this process is done with, by outcome and code.")
             for (key, count) in state.transcodes.sorted(by: { "\($0.key)" < "\($1.key)" }) {
                 page.sample(

@@ -132,6 +132,9 @@ struct WorkerSettings: Sendable {
     var graceSeconds: Double
     var retryBaseSeconds: Double
     var stallSeconds: Double
+    /// How long a job that was stopped may take to clear up before it counts as hung. Nobody's to set: to throw an upload
+    /// away takes up to 35 s where the store hangs.
+    var clearingSeconds = 45.0
 
     /// Videos at once, on this machine where nothing else is said.
     var videosAtOnce: Int {

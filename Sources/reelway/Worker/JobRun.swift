@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import Media
 import Postgres
+import Synchronization
 
 /// One claimed video, from its claim to the row that tells how it ended.
 ///
@@ -23,22 +24,34 @@ struct JobRun: Sendable {
     /// second, and a database that is back has to hear of the video before another worker asks for it.
     private static let tick = 0.5
 
-    func run() async {
+    /// Ends when the row tells how the video ended. That needn't be the end of the thread that did it: one that hangs in a
+    /// codec can't be stopped.
+    ///
+    /// - Returns: what waits for a thread that had to be left behind; it still uses what a video uses.
+    func run() async -> Task<Void, Never>? {
         var logger = logger
         logger[metadataKey: "video"] = "\(job.videoID)"
         logger[metadataKey: "attempt"] = "\(job.attempt)"
         logger.info("video taken")
         let start = ContinuousClock.now
         let supervision = Task { [logger] in await supervise(logger) }
-        let result = await transcode()
-        // What comes now is fenced by itself; a look at a row that has just ended would only mislead.
-        supervision.cancel()
+        let ended = Mutex<Result<Pipeline.Outcome, any Error>?>(nil)
+        let thread = Task {
+            let result = await transcode()
+            ended.withLock { $0 = result }
+            // What comes now is fenced by itself; a look at a row that has just ended would only mislead.
+            supervision.cancel()
+        }
+        await supervision.value
+        let result = ended.withLock { $0 }
         watch.letGo()
+        if result == nil { logger.error("the video's thread hangs and keeps its place until it ends") }
         let end = await conclude(result, logger)
         let progress = watch.progress
         metrics.ended(
             end.outcome, code: end.code, seconds: start.duration(to: .now) / .seconds(1),
             bytesRead: progress?.bytesIn ?? 0, bytesWritten: end.outcome == .ready ? progress?.bytesOut ?? 0 : 0)
+        return result == nil ? thread : nil
     }
 
     private func transcode() async -> Result<Pipeline.Outcome, any Error> {
@@ -57,13 +70,23 @@ struct JobRun: Sendable {
 
     /// Keeps the lease, shows the progress, and stops the job where it hangs or is no longer this worker's. A job that was
     /// stopped keeps its lease while it clears up.
+    ///
+    /// Ends when it is cancelled, or when a job that was stopped has had the time it takes to clear up: it hangs.
     private func supervise(_ logger: Logger) async {
         var (last, lastMoved) = (watch.movement, ContinuousClock.now)
         var known = Known(leaseDue: .now + renewal)
         var told: Failure?
+        // In looks, not by the clock: while the machine sleeps nothing can clear up.
+        var clearing = 0.0
+        var isOurs = true
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(JobRun.tick))
             if Task.isCancelled { return }
+            if let stop = watch.stop {
+                clearing += JobRun.tick
+                if clearing > patience(after: stop) { return }
+            }
+            if !isOurs { continue }
             let now = ContinuousClock.now
             let movement = watch.movement
             if movement != last { (last, lastMoved) = (movement, now) }
@@ -72,9 +95,10 @@ struct JobRun: Sendable {
                 watch.stop(.stalled)
             }
             do {
-                if try await !look(&known), !Task.isCancelled {
+                isOurs = try await look(&known)
+                if !isOurs, !Task.isCancelled {
                     logger.warning("the video is no longer this worker's")
-                    return watch.stop(.leaseLost)
+                    watch.stop(.leaseLost)
                 }
                 told = nil
             } catch {
@@ -86,6 +110,12 @@ struct JobRun: Sendable {
             // A video that waits for the database doesn't hang.
             lastMoved += now.duration(to: .now)
         }
+    }
+
+    /// How long a job that was stopped may take to clear up, in seconds. Less at the end of the program, which doesn't wait
+    /// for so long (`ServeCommand`): what a job hasn't thrown away then is a leftover.
+    private func patience(after stop: JobWatch.Stop) -> Double {
+        stop == .shutdown ? min(settings.clearingSeconds, 20) : settings.clearingSeconds
     }
 
     /// What the row holds of the job, as far as this worker knows.
@@ -140,15 +170,18 @@ struct JobRun: Sendable {
     /// How a video left this worker, and why unless it is ready.
     private typealias End = (outcome: Metrics.Outcome, code: ErrorCode?)
 
-    /// Writes how the job ended.
-    private func conclude(_ result: Result<Pipeline.Outcome, any Error>, _ logger: Logger) async -> End {
-        switch (result, watch.stop) {
+    /// Writes how the job ended; `nil`: it didn't.
+    private func conclude(_ result: Result<Pipeline.Outcome, any Error>?, _ logger: Logger) async -> End {
+        let standstill = "nothing moved for \(Text.short(settings.stallSeconds)) s"
+        return switch (result, watch.stop) {
         case (.success(let outcome), _): await complete(outcome, logger)
-        case (.failure, .leaseLost): (.released, .leaseLost)
-        case (.failure, .shutdown): await release(logger)
-        case (.failure, .stalled):
-            await fail(Failure(.sourceUnavailable, "nothing moved for \(Text.short(settings.stallSeconds)) s"), logger)
+        case (_, .leaseLost): (.released, .leaseLost)
+        case (_, .shutdown): await release(logger)
+        case (.failure, .stalled): await fail(Failure(.sourceUnavailable, standstill), logger)
         case (.failure(let error), nil): await fail(Failure(error), logger)
+        case (nil, _):
+            await fail(
+                Failure(.internal, "the codecs hung: \(standstill), nor did they end when they were told to"), logger)
         }
     }
 

@@ -11,6 +11,9 @@ import ServiceLifecycle
 ///                            └─ a free slot
 /// ```
 ///
+/// A video whose thread hangs is given up, and its place stays taken until the thread ends: it goes on using what a video
+/// uses. A worker without a place left ends, so that whoever supervises the program starts it anew.
+///
 /// On a graceful stop nothing more is claimed; jobs may finish within the grace period and are then released unharmed.
 actor Worker: Service {
     private let store: JobStore
@@ -22,6 +25,10 @@ actor Worker: Service {
     private let metrics: Metrics
 
     private var running: [ObjectIdentifier: JobWatch] = [:]
+    /// Places taken by threads that hang.
+    private var hung = 0
+    /// Whether it ends since these were all.
+    private var isSpent = false
     private var isStopping = false
     /// From when on leases that ran out are believed; `nil` while the database is away.
     private var leasesBelievedFrom: ContinuousClock.Instant? = .now
@@ -46,6 +53,8 @@ actor Worker: Service {
     nonisolated func wake() { waker.yield() }
 
     /// Works until a graceful stop, or until the task is cancelled.
+    ///
+    /// Throws `internal` where threads that hang have taken all places.
     func run() async throws {
         logger.info("worker is ready", metadata: ["owner": "\(owner)", "videosAtOnce": "\(limit)"])
         await withTaskGroup(of: Void.self) { group in
@@ -58,6 +67,10 @@ actor Worker: Service {
                     await withDiscardingTaskGroup { jobs in
                         for await _ in wakeUps {
                             if isStopping { break }
+                            if hung == limit {
+                                isSpent = true
+                                break
+                            }
                             await claim(into: &jobs)
                         }
                         await letFinish()
@@ -70,6 +83,10 @@ actor Worker: Service {
             }
             group.cancelAll()
         }
+        if isSpent {
+            throw Failure(
+                .internal, "the worker's last place is taken by a video whose codecs hang; start the service again")
+        }
         logger.info("worker has stopped")
     }
 
@@ -79,7 +96,7 @@ actor Worker: Service {
     }
 
     private func claim(into jobs: inout DiscardingTaskGroup) async {
-        while running.count < limit, !isStopping {
+        while running.count + hung < limit, !isStopping {
             do {
                 let claimed = try await store.claim(
                     owner: owner, lease: settings.leaseSeconds,
@@ -94,8 +111,7 @@ actor Worker: Service {
                     job: job, watch: watch, store: store, pipeline: pipeline, settings: settings, metrics: metrics,
                     logger: logger)
                 jobs.addTask {
-                    await run.run()
-                    await self.ended(watch)
+                    await self.ended(watch, leaving: await run.run())
                 }
             } catch {
                 logger.warning("no video could be claimed", metadata: ["error": "\(Failure(error))"])
@@ -108,10 +124,26 @@ actor Worker: Service {
     /// Workers that live renew their leases in less after an outage.
     private static let renewalTime = Duration.seconds(10)
 
-    private func ended(_ watch: JobWatch) {
+    private func ended(_ watch: JobWatch, leaving thread: Task<Void, Never>?) {
         running[ObjectIdentifier(watch)] = nil
+        if let thread {
+            hung += 1
+            metrics.hung(1)
+            // Not among the jobs, whose end a stop waits for.
+            Task {
+                await thread.value
+                regained()
+            }
+        }
         wake()
         sweeper.yield()
+    }
+
+    private func regained() {
+        hung -= 1
+        metrics.hung(-1)
+        logger.notice("a thread that hung has ended")
+        wake()
     }
 
     /// Gives the running jobs the grace period, then stops them.

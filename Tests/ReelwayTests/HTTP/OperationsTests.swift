@@ -62,11 +62,12 @@ extension HTTPTests {
                 service.metrics.ended(.ready, code: nil, seconds: 12, bytesRead: 1000, bytesWritten: 500)
                 service.metrics.claimed()
                 service.metrics.ended(.failed, code: .tooShort, seconds: 1, bytesRead: 10, bytesWritten: 0)
+                service.metrics.hung(1)
                 let answer = try await service.request("GET", "/metrics")
                 #expect(answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
                 for line in [
                     "reelway_jobs{state=\"pending\"} 1", "reelway_jobs{state=\"processing\"} 1",
-                    "reelway_jobs{state=\"ready\"} 0", "reelway_claims_total 2", "reelway_running 0",
+                    "reelway_jobs{state=\"ready\"} 0", "reelway_claims_total 2", "reelway_running 0", "reelway_hung 1",
                     "reelway_transcodes_total{code=\"\",outcome=\"ready\"} 1",
                     "reelway_transcodes_total{code=\"too_short\",outcome=\"failed\"} 1",
                     "reelway_transcode_seconds_bucket{le=\"10\"} 0", "reelway_transcode_seconds_bucket{le=\"30\"} 1",

@@ -25,6 +25,7 @@ struct Bench: Sendable {
             oneDrive: try remote.oneDrive(tokens: StoredRefreshToken(settings.oneDrive, in: store)), store: objects,
             readAhead: remote.readAhead, threads: nil)
         self.settings = settings.worker
+        self.settings.clearingSeconds = 1.5
     }
 
     private var logger: Logger { Logger(label: "test") { [log] _ in log } }

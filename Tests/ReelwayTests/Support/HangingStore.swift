@@ -48,8 +48,8 @@ final class HangingStore: ObjectStore {
         try store.delete(key: key, isCancelled: isCancelled)
     }
 
-    func reapUploads(prefix: String, olderThan age: Double, isCancelled: @escaping @Sendable () -> Bool) throws -> Int {
-        try store.reapUploads(prefix: prefix, olderThan: age, isCancelled: isCancelled)
+    func reapUploads(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> Int {
+        try store.reapUploads(prefix: prefix, isCancelled: isCancelled)
     }
 
     func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws {

@@ -135,4 +135,72 @@ struct JobRunTests {
         try await running.value
         try result.get()
     }
+
+    @Test func `A video whose thread hangs is given up, and takes its place from no other until the thread ends`()
+        async throws
+    {
+        let settings = ["REELWAY_CONCURRENCY": "2", "REELWAY_MAX_ATTEMPTS": "1", "REELWAY_STALL_SECONDS": "3"]
+        try await Shop.with(settings) { shop in
+            let bench = try Bench(shop, hangs: 1)
+            let hung = try await shop.insert(Clips.small)
+            try await Self.working(bench) {
+                let row = try await shop.wait(hung, within: 20) { $0["social_ready_status"] == "failed" }
+                let error = row["social_ready_error"] as String? ?? ""
+                #expect(error.hasPrefix("internal: the codecs hung"), "\(error)")
+                let told = bench.log.text.split(separator: "\n").filter {
+                    $0.hasPrefix("error the video's thread hangs")
+                }
+                #expect(told.count == 1 && told.first?.contains(hung) == true, "\(bench.log.text)")
+                for _ in 0..<2 { try await shop.ready(try await shop.insert(Clips.small)) }
+                #expect(bench.metrics.text(queue: nil).contains("\nreelway_hung 1\n"))
+                bench.objects.letGo()
+                try await shop.until("its place is free again", within: 20) {
+                    bench.metrics.text(queue: nil).contains("\nreelway_hung 0\n")
+                }
+                #expect(try await shop.test.row(hung)?["social_ready_status"] == "failed")
+            }
+        }
+    }
+
+    @Test func `A worker all of whose places are taken by threads that hang ends`() async throws {
+        let settings = ["REELWAY_CONCURRENCY": "2", "REELWAY_STALL_SECONDS": "3", "REELWAY_RETRY_BASE_SECONDS": "0.1"]
+        try await Shop.with(settings) { shop in
+            let bench = try Bench(shop, hangs: .max)
+            for _ in 0..<3 { _ = try await shop.insert(Clips.small) }
+            let running = Task { try await bench.worker().run() }
+            let ended = Task { await running.result }
+            let isOver = Counter()
+            Task {
+                _ = await ended.value
+                isOver.count()
+            }
+            let result: Result<Void, any Error>
+            do {
+                result = .success(try await shop.until("the worker has ended", within: 30) { isOver.value > 0 })
+            } catch {
+                result = .failure(error)
+            }
+            #expect(bench.objects.hung.count == 2)
+            running.cancel()
+            bench.objects.letGo()
+            try result.get()
+            await #expect(throws: Failure.self) { try await ended.value.get() }
+        }
+    }
+
+    @Test func `A thread that hangs keeps no worker from stopping, and its video is given back uncounted`() async throws
+    {
+        try await Shop.with { shop in
+            let bench = try Bench(shop, hangs: 1)
+            let id = try await shop.insert(Clips.small)
+            let watch = JobWatch()
+            try await bench.running(watch) { _ in
+                try await shop.until("its thread hangs") { !bench.objects.hung.isEmpty }
+                watch.stop(.shutdown)
+                let row = try await shop.wait(id, within: 10) { $0["social_ready_status"] == "pending" }
+                #expect(row["social_ready_attempts"] == "0")
+                #expect(bench.log.text.contains("video is given back"))
+            }
+        }
+    }
 }

@@ -50,7 +50,7 @@ struct WorkerTests {
             do {
                 let watch = JobWatch()
                 left = watch
-                await JobRun(
+                _ = await JobRun(
                     job: job, watch: watch, store: store, pipeline: pipeline, settings: settings.worker,
                     metrics: Metrics(), logger: settings.log.logger("test")
                 ).run()
@@ -169,7 +169,7 @@ struct WorkerTests {
             let pipeline = try Self.pipeline(settings, store)
             let id = try await shop.insert(Clips.large)
             let job = try #require(try await store.claim(owner: "this", lease: 60))
-            await JobRun(
+            _ = await JobRun(
                 job: job, watch: JobWatch(), store: store, pipeline: pipeline, settings: worker, metrics: Metrics(),
                 logger: settings.log.logger("test")
             ).run()
