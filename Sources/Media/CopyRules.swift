@@ -16,7 +16,13 @@ enum CopyRules {
         }
         if !sps.is8Bit420, video.pixelFormat == "yuv420p" { reasons.append("not 4:2:0 8 bit") }
         if !sps.isFrameOnly, !video.isInterlaced { reasons.append("interlaced") }
-        if sps.width % 2 != 0 || sps.height % 2 != 0 { reasons.append("odd size") }
+        if [sps.width, sps.height, video.width, video.height].contains(where: { $0 % 2 != 0 }) {
+            reasons.append("odd size")
+        }
+        // Decoders obey a container that cuts off less than a macroblock; who reads the stream alone sees it all.
+        if (sps.width, sps.height) != (video.width, video.height), !profile.holds(sps.width, sps.height) {
+            reasons.append("\(sps.width)x\(sps.height) before the container cuts it: larger than the profile's")
+        }
         if let shape = sps.usability?.pixelAspect, shape.num != shape.den { reasons.append("pixels are not square") }
         if coded.table.count < 2 { return reasons + ["too few pictures"] }
         reasons += timing(coded, video, profile)

@@ -42,6 +42,11 @@ public struct Profile: Sendable, Equatable {
     /// The same picture and sound, without a limit on duration and size.
     public static let any = Profile(name: "any", minimumSeconds: nil, maximumSeconds: nil, maximumBytes: nil)
 
+    /// Whether a picture of this size, upright or turned, is within the limits.
+    func holds(_ width: Int, _ height: Int) -> Bool {
+        max(width, height) <= longSide && min(width, height) <= shortSide
+    }
+
     /// All profiles, in the order they are listed to the user.
     public static let all = [reels, story, any]
 

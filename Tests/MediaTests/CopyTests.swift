@@ -108,6 +108,29 @@ struct CopyTests {
         }
     }
 
+    @Test(arguments: ["mp4", "mkv"])
+    func `a picture that only its container cuts to the profile's size is encoded`(ending: String) throws {
+        let path = try Scratch.folder() + "/1088.\(ending)"
+        try Shell.ffmpeg(
+            ["-i", Fixture.path("copy-1080p30-44.1k-b-frames.mp4"), "-c", "copy"]
+                + ["-bsf:v", "h264_metadata=crop_bottom=0", path])
+        let outcome = try Engine.transcode(path: path)
+        try expectConforming(outcome)
+        #expect(outcome.report?.output?.height == 1080)
+        #expect(outcome.video?.reasons.first == "1920x1088 before the container cuts it: larger than the profile's")
+    }
+
+    @Test(arguments: [1279 << 16 | 720, 1280 << 16 | 719] as [UInt32])
+    func `a picture to which its container gives an odd side is encoded`(size: UInt32) throws {
+        var bytes = try Fixture.bytes("copy-720p30-48k.mp4")
+        let description = try #require(bytes.index(of: "stsd"))
+        let entry = try #require(bytes.index(of: "avc1", from: description))
+        bytes.replaceSubrange((entry + 28)..<(entry + 32), with: [UInt8].word(size))
+        let outcome = try Engine.transcode(path: Engine.store(bytes))
+        try expectConforming(outcome)
+        #expect(outcome.video?.reasons.first == "odd size")
+    }
+
     @Test func `parameter sets, delimiters and filling of a transport stream don't come along`() throws {
         let outcome = try Engine.transcode(fixture: "copy-from-ts.ts")
         let probe = try Probe(FileSource(path: outcome.path), threads: 1, isCancelled: { false })

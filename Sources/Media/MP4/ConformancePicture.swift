@@ -48,9 +48,7 @@ extension Conformance {
             report("even_size", found: size, required: "even sides")
         }
         // The limits are the same for a picture and for the picture turned, so the matrix need not be asked.
-        let long = max(set.width, set.height)
-        let short = min(set.width, set.height)
-        if long > profile.longSide || short > profile.shortSide {
+        if !profile.holds(set.width, set.height) {
             report(
                 "frame_size", found: size,
                 required: "within \(profile.longSide)x\(profile.shortSide) or \(profile.shortSide)x\(profile.longSide)",
@@ -90,6 +88,11 @@ extension Conformance {
     /// libavcodec obeys. What is encoded here crops in the SPS.
     private mutating func checkDeclaredSize(_ video: Track, set: SequenceParameterSet) {
         let slack = copiedVideo ? 15 : 0
+        if video.sampleEntryWidth % 2 != 0 || video.sampleEntryHeight % 2 != 0 {
+            report(
+                "even_size", found: "\(video.sampleEntryWidth)x\(video.sampleEntryHeight) in the sample description",
+                required: "even sides")
+        }
         let isEntryRight =
             (0...slack).contains(set.width - video.sampleEntryWidth)
             && (0...slack).contains(set.height - video.sampleEntryHeight)

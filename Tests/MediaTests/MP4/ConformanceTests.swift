@@ -170,6 +170,16 @@ struct ConformanceTests {
         #expect(try check(movie) == ["declared_size"])
     }
 
+    @Test func `what a sample description leaves of a copied picture has even sides too`() throws {
+        for (width, height, expected) in [(318, 238, []), (319, 240, ["even_size"]), (320, 239, ["even_size"])] {
+            var movie = try MovieClips.movie(conforming())
+            movie.tracks[0].description.width = width
+            movie.tracks[0].description.height = height
+            (movie.tracks[0].width, movie.tracks[0].height) = (Double(width), Double(height))
+            #expect(try check(movie, copiedVideo: true) == expected)
+        }
+    }
+
     @Test func `pixels are square, by the stream and by the container`() throws {
         #expect(try rules(variant(["-vf", "setsar=4/3"])).contains("pixel_aspect"))
         let bytes = try variant(["-bsf:v", "h264_metadata=sample_aspect_ratio=4/3"])
