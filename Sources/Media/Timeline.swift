@@ -15,6 +15,8 @@ struct Timeline: Sendable, Equatable {
 
     /// In order of both media and presentation; never empty.
     let segments: [Segment]
+    /// Up to where each segment and those before it show the media: in order, as `mediaEnd` is but for a hair.
+    private let ends: [Double]
 
     /// Everything is shown; media time `start` at second 0.
     static func whole(from start: Double) -> Timeline {
@@ -27,10 +29,17 @@ struct Timeline: Sendable, Equatable {
         for (earlier, later) in zip(segments, segments.dropFirst()) where later.mediaStart < earlier.mediaEnd - 1e-6 {
             return nil
         }
-        self.segments = segments
+        self.init(segments: segments)
     }
 
-    private init(segments: [Segment]) { self.segments = segments }
+    private init(segments: [Segment]) {
+        self.segments = segments
+        var end = -Double.infinity
+        ends = segments.map {
+            end = max(end, $0.mediaEnd)
+            return end
+        }
+    }
 
     /// The same with everything shown `seconds` earlier.
     func advanced(by seconds: Double) -> Timeline {
@@ -61,11 +70,19 @@ struct Timeline: Sendable, Equatable {
     /// When the picture that begins at `mediaTime` is shown. One that begins in front of a segment is moved to the
     /// segment's start, so that the last of those is what the cut shows; `nil`: it is not shown.
     func presentation(of mediaTime: Double) -> Double? {
-        for segment in segments where mediaTime < segment.mediaEnd - Timeline.hair {
-            if !segment.mediaStart.isFinite { return segment.presentationStart + mediaTime }
-            return segment.presentationStart + max(0, mediaTime - segment.mediaStart)
+        guard let segment = segments[firstIndex(endingAfter: mediaTime)...].first else { return nil }
+        if !segment.mediaStart.isFinite { return segment.presentationStart + mediaTime }
+        return segment.presentationStart + max(0, mediaTime - segment.mediaStart)
+    }
+
+    /// The first segment that goes on behind `mediaTime`. Files list thousands, and each picture asks.
+    private func firstIndex(endingAfter mediaTime: Double) -> Int {
+        var (low, high) = (0, ends.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if mediaTime < ends[middle] - Timeline.hair { high = middle } else { low = middle + 1 }
         }
-        return nil
+        return low
     }
 
     /// A visible part of a stretch of media.
@@ -79,7 +96,8 @@ struct Timeline: Sendable, Equatable {
 
     /// The parts of the stretch that are heard, in order.
     func parts(of mediaTime: Double, duration: Double) -> [Part] {
-        segments.compactMap { segment in
+        let candidates = segments[firstIndex(endingAfter: mediaTime)...].prefix { $0.mediaStart < mediaTime + duration }
+        return candidates.compactMap { segment in
             let start = max(mediaTime, segment.mediaStart)
             let end = min(mediaTime + duration, segment.mediaEnd)
             guard end - start > Timeline.hair else { return nil }
