@@ -53,6 +53,7 @@ extension CopyRules {
         let scale = Double(max(1, coded.timescale))
         let packet = Double(AudioEncoder.packetSamples) / Double(max(1, audio.sampleRate))
         var dropped = 0
+        var heard = 0
         var isEven = coded.table.compositionRuns.isEmpty
         for (index, ticks) in coded.table.decodeTimes.enumerated() {
             let start = shift + Double(ticks) / scale
@@ -63,13 +64,17 @@ extension CopyRules {
                 isEven = false
                 break
             }
+            if start < videoEnd { heard = index + 1 }
         }
         if segment.presentationStart > syncTolerance && segment.mediaStart.isFinite {
             reasons.append("silence has to come first")
         }
         if !isEven { reasons.append("packets are not evenly spaced") }
-        let end = min(Double(coded.table.count - dropped) * packet, audio.timeline.end ?? .infinity)
-        if end < videoEnd - frameSeconds { reasons.append("ends before the picture") }
+        let bound = audio.timeline.end ?? .infinity
+        // What lies behind the picture by its time fills no gap before the end.
+        let beside = min(Double(max(0, heard - dropped)) * packet, bound)
+        if isEven, beside < videoEnd - frameSeconds { reasons.append("ends before the picture") }
+        let end = min(Double(coded.table.count - dropped) * packet, bound)
         if end > videoEnd + 0.5 { reasons.append("outlasts the picture") }
         return reasons.isEmpty ? .copy(droppedPackets: dropped) : .encode(reasons: reasons)
     }
