@@ -96,7 +96,7 @@ final class AudioTrack {
             ready.append(packet)
         case .encode(let decoder, let resampler, let grid):
             try decoder.decode(packet) { frame in
-                for block in try resampler.convert(frame) { try place(block, resampler, grid) }
+                try resampler.convert(frame) { try place($0, resampler, grid) }
             }
         }
     }
@@ -105,7 +105,7 @@ final class AudioTrack {
     func drain() throws {
         guard case .encode(let decoder, let resampler, let grid) = mode else { return }
         try decoder.finish { frame in
-            for block in try resampler.convert(frame) { try place(block, resampler, grid) }
+            try resampler.convert(frame) { try place($0, resampler, grid) }
         }
         if let rest = try resampler.finish() { try place(rest, resampler, grid) }
     }

@@ -11,6 +11,11 @@ final class Resampler {
     let sampleRate: Int
     let channels: Int
 
+    /// Rates that sound is recorded at. Others come of damage, and would make hours of a few bytes.
+    static let sourceRates = 4000...768_000
+    /// Samples that come of one step at most, but for what the filter still holds.
+    private static let longestBlock = 1 << 16
+
     /// Resampled sound and when its first sample is heard on the source's clock.
     struct Block {
         let time: Double
@@ -29,31 +34,47 @@ final class Resampler {
     }
 
     /// Converts one frame. What the filter still needs to see stays inside for the next call.
-    func convert(_ frame: Frame) throws -> [Block] {
-        var blocks: [Block] = []
+    ///
+    /// - Parameter body: gets what has been converted, a long frame in several blocks.
+    func convert(_ frame: Frame, _ body: (Block) throws -> Void) throws {
         let raw = frame.pointer.pointee
-        guard raw.nb_samples > 0, raw.sample_rate > 0, raw.ch_layout.nb_channels > 0 else { return [] }
+        guard raw.nb_samples > 0, raw.sample_rate > 0, raw.ch_layout.nb_channels > 0 else { return }
         let mask = raw.ch_layout.order == AV_CHANNEL_ORDER_NATIVE ? raw.ch_layout.u.mask : 0
         let changed = input.map { $0 != (raw.format, raw.sample_rate, raw.ch_layout.nb_channels) || mask != inputMask }
         if changed != false {
-            if let rest = try finish() { blocks.append(rest) }
+            if let rest = try finish() { try body(rest) }
             try configure(for: frame)
             inputMask = mask
         }
-        let pending = Double(swr_get_delay(context, Int64(sampleRate))) / Double(sampleRate)
-        let planes = try run(frame.pointer.pointee.extended_data, raw.nb_samples)
-        if let count = planes.first?.count, count > 0 {
-            blocks.append(Block(time: frame.time - pending, planes: planes))
+        let (count, rate) = (Int(raw.nb_samples), Int(raw.sample_rate))
+        let most = max(1, Resampler.longestBlock * rate / sampleRate)
+        for start in stride(from: 0, to: count, by: most) {
+            let time = frame.time + Double(start) / Double(rate)
+            let pending = Double(swr_get_delay(context, Int64(sampleRate))) / Double(sampleRate)
+            var data = Resampler.samples(of: raw, from: start)
+            let planes = try run(&data, min(most, count - start))
+            lastEnd = frame.time + Double(min(count, start + most)) / Double(rate)
+            if planes.first?.isEmpty == false { try body(Block(time: time - pending, planes: planes)) }
         }
-        lastEnd = frame.time + Double(raw.nb_samples) / Double(raw.sample_rate)
-        return blocks
+    }
+
+    /// Where a frame's planes, or all its channels in one, hold a sample.
+    private static func samples(of raw: AVFrame, from start: Int) -> [UnsafePointer<UInt8>?] {
+        let format = AVSampleFormat(raw.format)
+        let channels = Int(raw.ch_layout.nb_channels)
+        let isPlanar = av_sample_fmt_is_planar(format) != 0
+        let bytes = start * Int(av_get_bytes_per_sample(format)) * (isPlanar ? 1 : channels)
+        return (0..<(isPlanar ? channels : 1)).map { plane in
+            raw.extended_data[plane].map { UnsafePointer($0 + bytes) }
+        }
     }
 
     /// What is still inside, at the end of the sound.
     func finish() throws -> Block? {
         guard context != nil else { return nil }
         let pending = Double(swr_get_delay(context, Int64(sampleRate))) / Double(sampleRate)
-        let planes = try run(nil, 0)
+        var nothing: [UnsafePointer<UInt8>?] = []
+        let planes = try run(&nothing, 0)
         swr_free(&context)
         input = nil
         guard let count = planes.first?.count, count > 0 else { return nil }
@@ -81,7 +102,7 @@ final class Resampler {
             raw.sample_rate, 0, nil)
         // A downmix must not clip: the sum of what goes into one channel is at most 1.
         if result >= 0 { av_opt_set_double(UnsafeMutableRawPointer(context), "rematrix_maxval", 1, 0) }
-        guard result >= 0, swr_init(context) >= 0 else {
+        guard result >= 0, Resampler.sourceRates.contains(Int(raw.sample_rate)), swr_init(context) >= 0 else {
             throw MediaError(
                 .sourceCorrupt,
                 "sound with \(raw.ch_layout.nb_channels) channels at \(raw.sample_rate) Hz can't be converted")
@@ -89,17 +110,26 @@ final class Resampler {
         input = (raw.format, raw.sample_rate, raw.ch_layout.nb_channels)
     }
 
-    private func run(_ data: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?, _ count: Int32) throws -> [[Float]] {
-        let room = Int(max(0, swr_get_out_samples(context, count)))
+    /// - Parameter data: `count` samples; empty at the end.
+    private func run(_ data: inout [UnsafePointer<UInt8>?], _ count: Int) throws -> [[Float]] {
+        let room = Int(try checked(swr_get_out_samples(context, Int32(count))))
         guard room > 0 else { return [] }
         var planes = Array(repeating: [Float](repeating: 0, count: room), count: channels)
         let written = withPlanes(&planes) { pointers -> Int32 in
-            let source = data.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: UnsafePointer<UInt8>?.self) }
-            return swr_convert(context, pointers, Int32(room), source, count)
+            data.withUnsafeMutableBufferPointer {
+                swr_convert(context, pointers, Int32(room), $0.isEmpty ? nil : $0.baseAddress, Int32(count))
+            }
         }
-        guard written >= 0 else { throw MediaError(.internal, "resampling failed: \(LibavLog.describe(written))") }
-        for channel in planes.indices { planes[channel].removeLast(room - Int(written)) }
+        let kept = Int(try checked(written))
+        for channel in planes.indices { planes[channel].removeLast(room - kept) }
         return planes
+    }
+
+    /// A count of samples, or what it means that there is none: what goes in is all that can be wrong.
+    private func checked(_ result: Int32) throws -> Int32 {
+        if result == REELWAY_ENOMEM { throw MediaError.outOfMemory }
+        guard result >= 0 else { throw MediaError(.sourceCorrupt, "the sound can't be resampled", libav: result) }
+        return result
     }
 
     /// Pointers to at most two planes, valid during `body`.

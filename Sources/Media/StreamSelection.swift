@@ -58,6 +58,8 @@ struct StreamSelection {
                 skip(stream, "audio", "has no decoder")
             } else if stream.parameters.sample_rate <= 0 || stream.parameters.ch_layout.nb_channels <= 0 {
                 skip(stream, "audio", "holds no sound")
+            } else if !Resampler.sourceRates.contains(Int(stream.parameters.sample_rate)) {
+                skip(stream, "audio", "has a sample rate of \(stream.parameters.sample_rate) Hz")
             } else {
                 candidates.append(stream)
             }

@@ -111,4 +111,24 @@ struct AudioTests {
         #expect(
             outcome.report?.input?.skippedTracks.contains { $0.kind == "audio" && $0.codec.contains("apac") } == true)
     }
+
+    @Test(arguments: [1, 8, 3999, 1_000_000] as [Double])
+    func `sound at a rate that no sound has is skipped, and reported`(rate: Double) throws {
+        let path = try Scratch.folder() + "/rate.mkv"
+        try Shell.ffmpeg(
+            ["-i", Fixture.path("sync-30fps.mp4"), "-c:v", "copy", "-c:a", "pcm_s16le"]
+                + ["-af", "atrim=end=4,asetnsamples=n=48000:p=0", path])
+        var bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
+        // Matroska's SamplingFrequency: its number, eight bytes, a double.
+        func element(_ rate: Double) -> [UInt8] {
+            [0xB5, 0x88] + (0..<8).map { UInt8(truncatingIfNeeded: rate.bitPattern >> (56 - 8 * UInt64($0))) }
+        }
+        let start = try #require(bytes.indices.first { bytes[$0...].starts(with: element(48000)) })
+        bytes.replaceSubrange(start..<(start + 10), with: element(rate))
+        let outcome = try Engine.run(Engine.store(bytes, as: "rate.mkv"), .quick())
+        try expectConforming(outcome)
+        #expect(try FFprobe.read(outcome.path).audio == nil)
+        let skipped = outcome.report?.input?.skippedTracks ?? []
+        #expect(skipped.map(\.reason) == ["has a sample rate of \(Int(rate)) Hz"])
+    }
 }
