@@ -20,7 +20,7 @@ final class AudioTrack {
     private let timeline: Timeline
     private let plan: Plan
     private let mode: Mode
-    private var order = TimeOrder()
+    private var order = TimeOrder<Frame>(isInGroups: true)
     /// Packets taken, when copying.
     private(set) var packetsSeen = 0
     private var corrupt = 0
@@ -51,7 +51,10 @@ final class AudioTrack {
     }
 
     var damage: (packets: Int, damaged: Int) {
-        if case .encode(let decoder, _, _) = mode { (decoder.packets, decoder.damaged) } else { (packetsSeen, corrupt) }
+        switch mode {
+        case .copy: (packetsSeen, corrupt)
+        case .encode(let decoder, _, _): (decoder.packets, decoder.damaged + order.dropped)
+        }
     }
 
     /// Takes a packet of the source. A copied one is held until it is known that the picture lasts that long.
@@ -95,18 +98,15 @@ final class AudioTrack {
             lastHeard = end
             ready.append(packet)
         case .encode(let decoder, let resampler, let grid):
-            try decoder.decode(packet) { frame in
-                try resampler.convert(frame) { try place($0, resampler, grid) }
-            }
+            try decoder.decode(packet) { try hear($0, resampler, grid) }
         }
     }
 
     /// The decoder's and the resampler's rest; afterwards `end` is final.
     func drain() throws {
         guard case .encode(let decoder, let resampler, let grid) = mode else { return }
-        try decoder.finish { frame in
-            try resampler.convert(frame) { try place($0, resampler, grid) }
-        }
+        try decoder.finish { try hear($0, resampler, grid) }
+        for last in order.finish() { try resampler.convert(last) { try place($0, resampler, grid) } }
         if let rest = try resampler.finish() { try place(rest, resampler, grid) }
     }
 
@@ -123,10 +123,15 @@ final class AudioTrack {
         return Array(ready.prefix(count))
     }
 
+    private func hear(_ frame: Frame, _ resampler: Resampler, _ grid: SampleGrid) throws {
+        for next in try order.take(frame, at: frame.time, in: plan.source.name) {
+            try resampler.convert(next) { try place($0, resampler, grid) }
+        }
+    }
+
     private func place(_ block: Resampler.Block, _ resampler: Resampler, _ grid: SampleGrid) throws {
         let rate = Double(resampler.sampleRate)
         guard let count = block.planes.first?.count, count > 0 else { return }
-        guard try order.check(block.time, in: plan.source.name) else { return }
         let parts = timeline.parts(of: block.time, duration: Double(count) / rate)
         if parts.isEmpty { isOver = isOver || timeline.isOver(at: block.time) }
         for part in parts {

@@ -23,6 +23,10 @@ final class Decoder {
     /// How many threads the codec may use.
     let threads: Int
     private var lastEnd: Double?
+    /// Frames that came with a time of their own, those of them that lie behind the one before, and the last's time.
+    private var timed = 0
+    private var disordered = 0
+    private var lastTime = Int64.min
 
     /// Packets fed, and those whose picture or sound the codec had to conceal or drop.
     private(set) var packets = 0
@@ -120,7 +124,17 @@ final class Decoder {
         } else if frame.duration == 0 {
             frame.duration = frameSeconds
         }
-        frame.time = Timestamp(raw.best_effort_timestamp, streamBase)?.seconds ?? lastEnd ?? 0
+        frame.time = Timestamp(time(of: raw), streamBase)?.seconds ?? lastEnd ?? 0
         lastEnd = frame.time + frame.duration
+    }
+
+    /// The frame's own time, or libavcodec's guess where it has none or they are of no use. The guess alone turns to the
+    /// times of decoding for good after a single damaged one, and these lie frames off.
+    private func time(of raw: AVFrame) -> Int64 {
+        guard raw.pts != REELWAY_NOPTS else { return raw.best_effort_timestamp }
+        timed += 1
+        if raw.pts <= lastTime { disordered += 1 }
+        lastTime = raw.pts
+        return disordered > max(1, timed / 100) ? raw.best_effort_timestamp : raw.pts
     }
 }

@@ -62,7 +62,7 @@ struct PictureList {
     private var times: [Int64] = []
     private var sizes: [UInt32] = []
     private var keys: [Int] = []
-    private var order = TimeOrder()
+    private var latestDecoding = -Double.infinity
     private var last: (time: Int64, duration: Int64)?
     private var damaged = 0
     private var hasForeignUnits = false
@@ -88,7 +88,10 @@ struct PictureList {
         if packet.isCorrupt || !picture.isWhole { damaged += 1 }
         if times.isEmpty, !picture.isInstantRefresh { flaw = "doesn't begin with a key frame" }
         if packet.isDiscarded { flaw = "the edit list cuts or moves the picture" }
-        if let dts = packet.dts, !order.follows(dts.seconds) { flaw = "the times of the pictures start over" }
+        if let time = packet.dts?.seconds {
+            if time < latestDecoding - TimeOrder<Packet>.reach { flaw = "the times of the pictures start over" }
+            latestDecoding = max(latestDecoding, time)
+        }
         if packet.newExtradata != nil || !picture.parameterSets.allSatisfy(sets.units.contains) {
             flaw = "the picture's parameters change in the middle"
         }

@@ -1,32 +1,70 @@
-/// Notices where a stream's times start over, as in files that were joined end to end. What comes then lies in a time
-/// that has been shown: it would be dropped, and half a video would look like a whole one.
-struct TimeOrder {
+/// Brings what a stream holds, in the order of its times, past single times that are damaged, and notices where times
+/// start over, as in files that were joined end to end. What comes then lies in a time that has been shown: it would be
+/// dropped, and half a video would look like a whole one.
+struct TimeOrder<Item> {
+    /// How many were left out for their times.
+    private(set) var dropped = 0
     private var latest = -Double.infinity
-    /// How many in a row came too late.
-    private var strays = 0
+    /// What lies far ahead: only what follows tells whether it is there that the stream goes on.
+    private var held: [(item: Item, time: Double)] = []
+    /// The first time in a row that lies behind.
+    private var stray: Double?
 
-    /// Seconds by which a time may lie behind the latest: as much as may be missing of a source.
-    private static let reach = 0.5
+    /// Seconds by which a time may lie behind or ahead of the latest without question: as much as may be missing of a
+    /// source.
+    static var reach: Double { 0.5 }
+    /// For how many seconds a stream has to go on elsewhere to be believed; 0: the second item is enough.
+    private let patience: Double
+    /// So many are held at most, whatever their times: half a second of sound are 24 or 47 frames of AAC.
+    private let mostHeld: Int
 
-    /// Whether what begins at `time` comes in its order.
-    mutating func follows(_ time: Double) -> Bool {
-        guard time < latest - TimeOrder.reach else {
-            latest = max(latest, time)
-            strays = 0
-            return true
-        }
-        strays += 1
-        return false
+    /// - Parameter isInGroups: a damaged time moves more than one item, as in MPEG-TS, whose packets hold many frames of
+    ///   sound under one time.
+    init(isInGroups: Bool = false) {
+        patience = isInGroups ? Self.reach : 0
+        mostHeld = isInGroups ? 64 : 1
     }
 
-    /// The same, but throws `source_corrupt` where it is not a single damaged time.
+    /// Takes what begins at `time`, and gives what comes next in order.
     ///
     /// - Parameter name: the source's.
-    mutating func check(_ time: Double, in name: String) throws -> Bool {
-        if follows(time) { return true }
-        guard strays > 1 else { return false }
-        throw MediaError(
-            .sourceCorrupt,
-            "the times in \(name) start over, as where files are joined end to end; join them with a video editor")
+    /// - Throws: `source_corrupt` where the stream goes on behind what has been given.
+    mutating func take(_ item: Item, at time: Double, in name: String) throws -> [Item] {
+        guard time >= latest - Self.reach else {
+            dropped += 1
+            guard let stray, abs(time - stray) >= patience else {
+                stray = stray ?? time
+                return []
+            }
+            throw MediaError(
+                .sourceCorrupt,
+                "the times in \(name) start over, as where files are joined end to end; join them with a video editor")
+        }
+        stray = nil
+        var ready: [Item] = []
+        if let first = held.first {
+            if time < first.time - Self.reach {
+                dropped += held.count
+            } else if held.count < mostHeld, latest.isFinite, time < first.time + patience {
+                held.append((item, time))
+                return []
+            } else {
+                ready = held.map(\.item)
+                latest = held.reduce(latest) { max($0, $1.time) }
+            }
+            held = []
+        }
+        if time > latest + Self.reach {
+            held = [(item, time)]
+            return ready
+        }
+        latest = max(latest, time)
+        return ready + [item]
+    }
+
+    /// What is still held at the end: nothing says that it doesn't belong there.
+    mutating func finish() -> [Item] {
+        defer { held = [] }
+        return held.map(\.item)
     }
 }

@@ -17,7 +17,7 @@ final class VideoTrack {
     private let plan: Plan
     private let isCancelled: () -> Bool
     private var mode: Mode
-    private var order = TimeOrder()
+    private var order = TimeOrder<Frame>()
     /// Copied packets since the caller last took them.
     private var copies: [Packet] = []
     /// When the last picture ends, in seconds of the finished video.
@@ -42,7 +42,7 @@ final class VideoTrack {
     var damage: (packets: Int, damaged: Int) {
         switch mode {
         case .copy(let copy): (copy.copied, copy.damaged)
-        case .encode(let encoding): (encoding.decoder.packets, encoding.decoder.damaged)
+        case .encode(let encoding): (encoding.decoder.packets, encoding.decoder.damaged + order.dropped)
         }
     }
     /// Packets that were copied.
@@ -97,6 +97,7 @@ final class VideoTrack {
         if let deinterlacer = encoding.deinterlacer {
             try deinterlacer.filter(nil) { try pace($0, encoding) }
         }
+        for last in order.finish() { try place(last, encoding) }
         guard encoding.hasShown else {
             throw MediaError(.sourceCorrupt, "not one picture of the video could be decoded; export it again")
         }
@@ -140,7 +141,10 @@ final class VideoTrack {
     }
 
     private func pace(_ frame: Frame, _ encoding: Encoding) throws {
-        guard try order.check(frame.time, in: plan.source.name) else { return }
+        for next in try order.take(frame, at: frame.time, in: plan.source.name) { try place(next, encoding) }
+    }
+
+    private func place(_ frame: Frame, _ encoding: Encoding) throws {
         guard let start = timeline.presentation(of: frame.time) else {
             isOver = isOver || timeline.isOver(at: frame.time)
             return
