@@ -31,7 +31,7 @@ final class AudioTrack {
     }
 
     /// `nil` where the output has no sound.
-    init?(_ plan: Plan, _ probe: Probe, muxer: borrowing Muxer) throws {
+    init?(_ plan: Plan, _ probe: Probe, muxer: borrowing Muxer, isCancelled: @escaping () -> Bool) throws {
         guard let stream = probe.audioStream, let audio = plan.source.audio else { return nil }
         timeline = audio.timeline
         self.plan = plan
@@ -45,7 +45,8 @@ final class AudioTrack {
         case .encode(let rate, let channels):
             let encoder = try AudioEncoder(sampleRate: rate, channels: channels, bitrate: plan.profile.audioBitrate)
             mode = .encode(
-                try Decoder(stream, threads: 1), Resampler(sampleRate: rate, channels: channels), SampleGrid(encoder))
+                try Decoder(stream, threads: 1), Resampler(sampleRate: rate, channels: channels),
+                SampleGrid(encoder, isCancelled: isCancelled))
             streamIndex = try encoder.addStream(to: muxer)
         }
     }
@@ -143,6 +144,7 @@ final class AudioTrack {
                 isOver = true
                 continue
             }
+            if part.presentation - end > Plan.longestRest { try plan.refuseTime(partEnd) }
             let first = min(count, max(0, Int((part.offset * rate).rounded())))
             let length = min(count - first, Int((part.duration * rate).rounded()))
             guard length > 0 else { continue }

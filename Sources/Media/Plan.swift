@@ -91,6 +91,10 @@ struct Plan: Sendable {
         return min(announced, (profile.maximumSeconds ?? .infinity) + 1)
     }
 
+    /// Seconds one picture may stand, or silence may last between two sounds. A screen recording rests for minutes; a
+    /// longer gap is a damaged time.
+    static let longestRest = 900.0
+
     /// A day: longer than any clip.
     private static let longestSeconds = 86_400.0
 

@@ -5,6 +5,7 @@
 /// and only what stays is taken out, by a resampler that runs a little faster or slower for a moment.
 final class SampleGrid {
     private let encoder: AudioEncoder
+    private let isCancelled: () -> Bool
     private var pending: [[Float]]
     /// Samples placed so far, counted from second 0.
     private var placed: Int64 = 0
@@ -50,8 +51,9 @@ final class SampleGrid {
     /// Over how many seconds the deviation is averaged.
     private static let averaging = 0.5
 
-    init(_ encoder: AudioEncoder) {
+    init(_ encoder: AudioEncoder, isCancelled: @escaping () -> Bool) {
         self.encoder = encoder
+        self.isCancelled = isCancelled
         pending = Array(repeating: [], count: encoder.channels)
     }
 
@@ -137,6 +139,8 @@ final class SampleGrid {
     private func silence(_ count: Int64, _ body: (Packet) throws -> Void) throws {
         var left = count
         while left > 0 {
+            // Minutes of it can be laid between two packets of the source.
+            if isCancelled() { throw MediaError.cancelled }
             let step = Int(min(left, 1 << 16))
             let zeros = [Float](repeating: 0, count: step)[...]
             append(Array(repeating: zeros, count: pending.count))

@@ -81,7 +81,7 @@ public struct Transcode {
         let muxer = try Muxer(to: faststart)
         let video = try VideoTrack(
             plan, probe, probe.takeHeadStart(), threads: options.threads, muxer: muxer, isCancelled: isCancelled)
-        let audio = try AudioTrack(plan, probe, muxer: muxer)
+        let audio = try AudioTrack(plan, probe, muxer: muxer, isCancelled: isCancelled)
         let running = try muxer.start()
         // The last copied sound waits until it is known where the picture ends.
         let soundLimit = plan.copiesAudio ? (plan.source.video.end ?? .infinity) - 0.1 : .infinity

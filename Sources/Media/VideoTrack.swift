@@ -27,9 +27,6 @@ final class VideoTrack {
     /// Set once nothing further of the source is shown.
     private(set) var isOver = false
 
-    /// Seconds one picture may stand. A screen recording rests for minutes; a longer gap is a damaged time.
-    private static let longestPicture = 900.0
-
     /// Seconds for which a picture's own duration is believed without question.
     private static let plainDuration = 10.0
 
@@ -163,7 +160,7 @@ final class VideoTrack {
 
     private func encode(_ frame: Frame, _ ticks: Range<Int64>, _ encoding: Encoding) throws {
         let end = Double(ticks.upperBound) / encoding.rate
-        if end > plan.timeLimit || Double(ticks.count) / encoding.rate > VideoTrack.longestPicture {
+        if end > plan.timeLimit || Double(ticks.count) / encoding.rate > Plan.longestRest {
             try plan.refuseTime(end)
         }
         let picture = try encoding.converter.convert(frame)

@@ -59,4 +59,30 @@ struct SampleGridTests {
         let bends = zip(samples, zip(samples.dropFirst(), samples.dropFirst(2))).map { abs($0 - 2 * $1.0 + $1.1) }
         #expect((bends.max() ?? 1) < 0.005)
     }
+
+    @Test func `sound that begins later than any picture may stand is refused before silence is laid`() throws {
+        let path = try Scratch.folder() + "/late.mkv"
+        let clip = Fixture.path("sync-30fps.mp4")
+        try Shell.ffmpeg(
+            ["-itsoffset", "3000", "-i", clip, "-i", clip, "-map", "1:v", "-map", "0:a", "-c", "copy"]
+                + ["-max_interleave_delta", "0", path])
+        let source = NotSeekable([UInt8](try Data(contentsOf: URL(fileURLWithPath: path))), name: "late.mkv")
+        let (_, _, error) = try Engine.run(source, .quick(forceEncode: true, profile: .any))
+        #expect(error?.code == .sourceCorrupt)
+        #expect(error?.message.contains("jump to 3000 s") == true, "\(error.debugDescription)")
+    }
+
+    @Test func `a job can be cancelled while minutes of silence are laid`() throws {
+        let encoder = try AudioEncoder(sampleRate: 48000, channels: 1, bitrate: 64000)
+        var asked = 0
+        let grid = SampleGrid(encoder) {
+            asked += 1
+            return asked > 3
+        }
+        var packets = 0
+        let sound = [ArraySlice(repeating: Float(0.5), count: 1024)]
+        let error = #expect(throws: MediaError.self) { try grid.put(sound, at: 600) { _ in packets += 1 } }
+        #expect(error == .cancelled)
+        #expect(packets < 600)
+    }
 }
