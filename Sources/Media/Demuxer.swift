@@ -10,9 +10,10 @@ final class Demuxer {
     private let bridge: SourceBridge
     private var context: UnsafeMutablePointer<AVFormatContext>?
 
+    private static let movieFormat = "mov,mp4,m4a,3gp,3g2,mj2"
     /// Containers that may hold a video a user films or downloads. Everything else is refused by name.
     private static let videoFormats: Set<String> = [
-        "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts", "mpeg", "flv", "asf", "ogg",
+        movieFormat, "matroska,webm", "avi", "mpegts", "mpeg", "flv", "asf", "ogg",
     ]
     private static let soundFormats: Set<String> = [
         "mp3", "wav", "aac", "flac", "ac3", "eac3", "amr", "aiff", "caf", "w64", "ape", "au",
@@ -22,9 +23,14 @@ final class Demuxer {
 
     /// Opens the container and looks into its streams.
     ///
-    /// - Parameter ignoringEditLists: give an MP4's times as the media has them. libavformat drops the frame an
-    ///   edit cuts into and shows the rest early, so `Timeline` applies the edits instead.
-    init(_ source: any ByteSource, ignoringEditLists: Bool, isCancelled: @escaping () -> Bool) throws {
+    /// - Parameters:
+    ///   - isCheckedMovie: the boxes of an MP4 have been looked through. libavformat also finds one behind other bytes,
+    ///     where nobody has.
+    ///   - ignoringEditLists: give an MP4's times as the media has them. libavformat drops the frame an edit cuts into
+    ///     and shows the rest early, so `Timeline` applies the edits instead.
+    init(
+        _ source: any ByteSource, isCheckedMovie: Bool, ignoringEditLists: Bool, isCancelled: @escaping () -> Bool
+    ) throws {
         LibavLog.install
         LibavLog.clear()
         bridge = try SourceBridge(source, isCancelled: isCancelled)
@@ -37,6 +43,9 @@ final class Demuxer {
         }
         format = String(cString: input.pointee.name)
         try Demuxer.checkAllowed(format, source.name)
+        if format == Demuxer.movieFormat, !isCheckedMovie {
+            throw MediaError(.sourceCorrupt, "\(source.name) doesn't begin as an MP4 does; fetch or export it again")
+        }
 
         context = avformat_alloc_context()
         guard let context else { throw MediaError.outOfMemory }

@@ -26,7 +26,7 @@ struct PacketScan {
     init(
         _ source: any ByteSource, video: Stream, obstacle: String?, audio: Stream?, isCancelled: @escaping () -> Bool
     ) throws {
-        let demuxer = try Demuxer(source, ignoringEditLists: false, isCancelled: isCancelled)
+        let demuxer = try Demuxer(source, isCheckedMovie: true, ignoringEditLists: false, isCancelled: isCancelled)
         let streams = demuxer.streams
         pictures = PictureList(video, flaw: obstacle)
         sound = audio.map { SoundList($0) }

@@ -3,8 +3,8 @@ internal import CFFmpeg
 /// An opened source: what is in it, and its packets from the first on.
 ///
 /// Boxes are read by our own reader first, because libavformat keeps to itself what has to be exact: the edit lists,
-/// and whether the file holds every sample its index lists. Then one picture is decoded, since colours and
-/// interlacing may be told by the bitstream alone.
+/// and whether the file holds every sample its index lists. It also believes whatever a fragment claims. Then one
+/// picture is decoded, since colours and interlacing may be told by the bitstream alone.
 final class Probe {
     private(set) var info: MediaInfo
     let demuxer: Demuxer
@@ -23,14 +23,21 @@ final class Probe {
             throw MediaError(.sourceTruncated, "\(source.name) is empty; fetch or export it again")
         }
         let rewindable = source.isSeekable ? nil : RewindableSource(source)
-        let readable: any ByteSource = rewindable ?? source
-        let movie = try Probe.readMovie(readable)
+        var readable: any ByteSource = rewindable ?? source
+        let boxes = try Probe.readMovie(readable)
+        let movie = boxes?.movie
         let isWhole = try movie == nil && ContainerLength.check(source)
         rewindable?.stopRecording()
+        if let boxes, source.isSeekable {
+            _ = try FragmentWalk.check(source, boxes.layout, boxes.movie, isCancelled: isCancelled)
+        } else if let movie {
+            readable = try FragmentPipe.checking(readable, movie)
+        }
         let edits = movie.map { Probe.timelines($0) }
         // Fragments bring times of their own, which libavformat reconciles with the edits.
         let isExact = edits?.isExact == true && movie?.isFragmented == false
-        let demuxer = try Demuxer(readable, ignoringEditLists: isExact, isCancelled: isCancelled)
+        let demuxer = try Demuxer(
+            readable, isCheckedMovie: movie != nil, ignoringEditLists: isExact, isCancelled: isCancelled)
         var selection = StreamSelection(demuxer.streams, movie)
         let video = try selection.bestVideo(source.name)
         let audio = try selection.bestAudio()
@@ -133,8 +140,8 @@ final class Probe {
         }
     }
 
-    /// The index of an MP4; `nil` for other containers.
-    private static func readMovie(_ source: any ByteSource) throws -> Movie? {
+    /// The index of an MP4, and the boxes up to and with it; `nil` for other containers.
+    private static func readMovie(_ source: any ByteSource) throws -> (layout: FileLayout, movie: Movie)? {
         guard let layout = try FileLayout.scan(source, through: .movie) else { return nil }
         if let brand = layout.majorBrand, ["heic", "heix", "mif1", "avif"].contains(brand), layout.moov == nil {
             throw MediaError(.noVideoStream, "\(source.name) is a picture (\(brand)), not a video")
@@ -150,7 +157,7 @@ final class Probe {
         guard let movie = Movie(moov) else {
             throw MediaError(.sourceCorrupt, "the index (moov) of \(source.name) is damaged; export it again")
         }
-        return movie
+        return (layout, movie)
     }
 
     /// Edit lists as timelines; not exact where they play media out of order or at another speed, which is left to

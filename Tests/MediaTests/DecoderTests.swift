@@ -24,7 +24,7 @@ struct DecoderTests {
     @Test(arguments: [1, 3])
     func `a packet counts as damaged once, however many signs of it there are`(threads: Int) throws {
         let source = try FileSource(path: Fixture.path("copy-video-alone.mp4"))
-        let demuxer = try Demuxer(source, ignoringEditLists: false, isCancelled: { false })
+        let demuxer = try Demuxer(source, isCheckedMovie: true, ignoringEditLists: false, isCancelled: { false })
         let stream = try #require(demuxer.streams.first { $0.kind == .video })
         let decoder = try Decoder(stream, threads: threads)
         var concealed = 0

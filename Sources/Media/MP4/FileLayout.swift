@@ -66,7 +66,7 @@ struct FileLayout: Sendable {
             }
             if layout.boxes.isEmpty {
                 guard firstTypes.contains(header.type) else { return nil }
-                layout.majorBrand = header.brand
+                if header.type == "ftyp", header.headerSize == 8 { layout.majorBrand = cursor.brand }
             }
             let size = header.size == 0 ? source.length.map { $0 &- offset } ?? 0 : header.size
             let (end, overflow) = offset.addingReportingOverflow(size)
@@ -129,16 +129,6 @@ struct FileLayout: Sendable {
 
 /// A place in a source, which a source that cannot seek only lets move forward.
 private struct Cursor {
-    /// A box header as stored.
-    struct Header {
-        var type: String
-        var headerSize: Int
-        /// 0: to the end of the file. Negative where the 64-bit size does not fit.
-        var size: Int64
-        /// The four bytes behind the header of an `ftyp`.
-        var brand: String?
-    }
-
     private static let chunkBytes = 256 << 10
     private let source: any ByteSource
     /// Bytes read ahead of what was asked for, and where they begin.
@@ -148,16 +138,15 @@ private struct Cursor {
     init(_ source: any ByteSource) { self.source = source }
 
     /// Reads a header; `nil` where fewer bytes are left than one needs.
-    mutating func header(at offset: Int64) throws -> Header? {
-        try hold(16, at: offset)
+    mutating func header(at offset: Int64) throws -> BoxHeader? {
+        try hold(BoxHeader.longest, at: offset)
+        return BoxHeader(held[...])
+    }
+
+    /// The major brand of the `ftyp` whose `header` was read last.
+    var brand: String? {
         var reader = ByteReader(held)
-        guard let size32 = reader.u32(), let type = reader.fourCC() else { return nil }
-        if size32 == 1 {
-            guard let size64 = reader.u64() else { return nil }
-            return Header(type: type, headerSize: 16, size: Int64(exactly: size64) ?? -1)
-        }
-        let size = (1..<8).contains(size32) ? -1 : Int64(size32)
-        return Header(type: type, headerSize: 8, size: size, brand: type == "ftyp" ? reader.fourCC() : nil)
+        return reader.skip(8) ? reader.fourCC() : nil
     }
 
     /// Whether any byte lies at `offset`, which the last `header` was asked for.

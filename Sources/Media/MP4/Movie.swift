@@ -9,6 +9,13 @@ struct Movie: Sendable {
     var duration: UInt64 = 0
     /// There is an `mvex`: samples may lie in fragments behind this box.
     var isFragmented = false
+    /// By `mehd`, how long the movie is with all its fragments, in movie ticks; 0 where unknown.
+    var fragmentedDuration: UInt64 = 0
+    /// What `trex` says for each track of samples that don't say it themselves: how long they last, and their bytes.
+    var fragmentDefaults: [UInt32: (duration: UInt32, size: UInt32)] = [:]
+    /// Tracks or the defaults of fragments lie where they don't belong, or may do so: libavformat finds them there, and
+    /// nothing in here tells of them.
+    var hasMisplacedParts = false
     /// Names of what describes the movie or a track and holds anything: `udta/©xyz`, `meta/©too`, `uuid`,
     /// `meta/com.apple.quicktime.location.ISO6709` …
     var metadata: [String] = []
@@ -29,15 +36,38 @@ struct Movie: Sendable {
                 metadata += MetadataNames.found(in: box.payload)
             case "mvex":
                 isFragmented = true
+                readFragmentHeader(box.payload)
             default:
                 break
             }
         }
+        let parts = MovieParts(moov)
+        hasMisplacedParts =
+            parts.isMisplaced || parts.trackCount > Self.maximumTrackCount && isFragmented
+            || parts.isMalformed && (isFragmented || moov.contains("trex"))
         metadata += MetadataNames.found(in: moov[...])
     }
 
     /// Tracks of this handler: `vide`, `soun` …
     func tracks(of handler: String) -> [Track] { tracks.filter { $0.handler == handler } }
+
+    private mutating func readFragmentHeader(_ payload: ArraySlice<UInt8>) {
+        for box in BoxReader(payload) {
+            var reader = ByteReader(box.payload)
+            switch box.type {
+            case "mehd":
+                guard let version = reader.u8(), reader.skip(3) else { continue }
+                fragmentedDuration = reader.duration(version: version) ?? 0
+            case "trex":
+                guard reader.skip(4), let id = reader.u32(), reader.skip(4), let duration = reader.u32(),
+                    let size = reader.u32(), fragmentDefaults.count < Self.maximumTrackCount,
+                    fragmentDefaults[id] == nil
+                else { continue }
+                fragmentDefaults[id] = (duration, size)
+            default: break
+            }
+        }
+    }
 
     private mutating func readHeader(_ payload: ArraySlice<UInt8>) -> Bool {
         var reader = ByteReader(payload)
@@ -70,5 +100,49 @@ extension ByteReader {
     mutating func duration(version: UInt8) -> UInt64? {
         if version == 1 { return u64().map { $0 == .max ? 0 : $0 } }
         return u32().map { $0 == .max ? 0 : UInt64($0) }
+    }
+}
+
+/// Where the boxes of a `moov` lie that make tracks or let them have fragments.
+private struct MovieParts {
+    var trackCount = 0
+    var isMisplaced = false
+    /// Somewhere a size can't be true: libavformat makes of it what it can.
+    var isMalformed = false
+
+    init(_ moov: [UInt8]) {
+        look(into: moov[...], of: "moov", depth: 0)
+    }
+
+    private mutating func look(into payload: ArraySlice<UInt8>, of parent: String, depth: Int) {
+        guard depth < FragmentCheck.deepest else {
+            isMalformed = true
+            return
+        }
+        var boxes = BoxReader(payload)
+        while let box = boxes.next() {
+            switch (box.type, parent) {
+            case ("trak", "moov"):
+                trackCount += 1
+                look(into: box.payload, of: "trak", depth: depth + 1)
+            case ("trex", "mvex"): break
+            case ("mvex", let parent) where parent != "moov": isMisplaced = true
+            case (let type, _) where FragmentCheck.parts.contains(type): isMisplaced = true
+            case ("meta", _):
+                look(into: FragmentCheck.children(ofMeta: box.payload), of: "meta", depth: depth + 1)
+            case (let type, _) where FragmentCheck.containers.contains(type):
+                look(into: box.payload, of: type, depth: depth + 1)
+            default: break
+            }
+        }
+        isMalformed = isMalformed || boxes.isMalformed
+    }
+}
+
+extension [UInt8] {
+    /// Whether these characters lie anywhere in it.
+    fileprivate func contains(_ text: String) -> Bool {
+        let wanted = Array(text.utf8)
+        return indices.contains { self[$0...].starts(with: wanted) }
     }
 }

@@ -278,7 +278,7 @@ extension SampleTable {
 
 extension UInt64 {
     /// The sum, or the largest number where it does not fit.
-    fileprivate func addingClamped(_ other: UInt64) -> UInt64 {
+    func addingClamped(_ other: UInt64) -> UInt64 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum
     }
