@@ -28,8 +28,9 @@ final class Probe {
         let movie = boxes?.movie
         let isWhole = try movie == nil && ContainerLength.check(source)
         rewindable?.stopRecording()
+        var fragments: [UInt32: FragmentCheck.Extent] = [:]
         if let boxes, source.isSeekable {
-            _ = try FragmentWalk.check(source, boxes.layout, boxes.movie, isCancelled: isCancelled)
+            fragments = try FragmentWalk.check(source, boxes.layout, boxes.movie, isCancelled: isCancelled)
         } else if let movie {
             readable = try FragmentPipe.checking(readable, movie)
         }
@@ -46,6 +47,7 @@ final class Probe {
         let videoTrack = movie?.tracks.first { Int($0.id) == video.id }
         let audioTrack = audio.flatMap { stream in movie?.tracks.first { Int($0.id) == stream.id } }
         for track in [videoTrack, audioTrack].compactMap({ $0 }) { try Probe.check(track, source) }
+        let tracks = (video: IndexedTrack(videoTrack, fragments), audio: IndexedTrack(audioTrack, fragments))
 
         isListed = isExact
         let isIndexed = isExact && (videoTrack?.samples.count ?? 0) > 0
@@ -54,7 +56,8 @@ final class Probe {
         headStart = look.headStart
         var videoInfo = look.describe(video, isExact ? videoTrack : nil)
         var audioInfo = audio.map { Probe.describe($0, isExact ? audioTrack : nil) }
-        Probe.setTimelines(&videoInfo, &audioInfo, video, audio, demuxer, exact: isExact ? edits?.byTrack : nil)
+        Probe.setTimelines(
+            &videoInfo, &audioInfo, video, audio, demuxer, tracks, exact: isExact ? edits?.byTrack : nil)
         if isWhole, videoInfo.endsWithContainer, demuxer.streams.count == 1 { videoInfo.lastDuration = .infinity }
         if movie?.isFragmented == true, !source.isSeekable {
             // From a pipe only the first fragment has been seen, so only the end will tell the length.
@@ -199,7 +202,7 @@ final class Probe {
     /// Puts picture and sound on one clock that begins with the earlier of them.
     private static func setTimelines(
         _ video: inout MediaInfo.Video, _ audio: inout MediaInfo.Audio?, _ videoStream: Stream, _ audioStream: Stream?,
-        _ demuxer: Demuxer, exact: [UInt32: Timeline]?
+        _ demuxer: Demuxer, _ tracks: (video: IndexedTrack?, audio: IndexedTrack?), exact: [UInt32: Timeline]?
     ) {
         func timeline(_ stream: Stream) -> Timeline {
             exact?[UInt32(truncatingIfNeeded: stream.id)] ?? .whole(from: 0)
@@ -215,23 +218,33 @@ final class Probe {
         let ofVideo = videoTimeline.start(mediaStart: videoStart)
         if ofVideo - zero < 0.002 { zero = ofVideo }
         video.timeline = videoTimeline.advanced(by: zero)
-        video.end = end(videoStream, video.timeline, demuxer)
-        video.endsWithContainer = videoStream.duration == nil
+        video.end = end(videoStream, video.timeline, demuxer, tracks.video)
+        video.endsWithContainer = declared(videoStream, demuxer, tracks.video) == nil
         if let audioTimeline {
             audio?.timeline = audioTimeline.advanced(by: zero)
             if let audioStream, let timeline = audio?.timeline {
-                audio?.end = end(audioStream, timeline, demuxer)
-                audio?.endsWithContainer = audioStream.duration == nil
+                audio?.end = end(audioStream, timeline, demuxer, tracks.audio)
+                audio?.endsWithContainer = declared(audioStream, demuxer, tracks.audio) == nil
             }
         }
     }
 
+    /// How long a stream's media is by the container, in seconds; `nil` where it doesn't say.
+    private static func declared(_ stream: Stream, _ demuxer: Demuxer, _ indexed: IndexedTrack?) -> Double? {
+        // libavformat takes "unknown" for a number.
+        if let indexed, indexed.track.mediaDuration == 0 { return indexed.seconds }
+        // Its guess from the bit rate it gives as if each stream had said so.
+        guard demuxer.duration?.isExact != false else { return nil }
+        return stream.duration.map(\.seconds).flatMap { $0 > 0 ? $0 : nil }
+    }
+
     /// When a stream's media ends by the container, on the finished video's clock.
-    private static func end(_ stream: Stream, _ timeline: Timeline, _ demuxer: Demuxer) -> Double? {
+    private static func end(
+        _ stream: Stream, _ timeline: Timeline, _ demuxer: Demuxer, _ indexed: IndexedTrack?
+    ) -> Double? {
         let start = stream.startTime?.seconds ?? 0
-        var media: Double?
-        if let duration = stream.duration?.seconds, duration > 0 { media = start + duration }
-        if media == nil, let whole = demuxer.duration, whole.isExact {
+        var media = declared(stream, demuxer, indexed).map { start + $0 }
+        if media == nil, indexed == nil, let whole = demuxer.duration, whole.isExact {
             media = (demuxer.startSeconds ?? start) + whole.seconds
         }
         let shown = media.flatMap { timeline.lastPresentation(before: $0) }
