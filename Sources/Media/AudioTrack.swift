@@ -58,6 +58,9 @@ final class AudioTrack {
         }
     }
 
+    /// A track was declared, and neither listed nor came anything of it: a recorder with the microphone off.
+    var isSilent: Bool { damage.packets == 0 && plan.source.audio?.listedPackets == 0 && !plan.copiesAudio }
+
     /// Takes a packet of the source. A copied one is held until it is known that the picture lasts that long.
     func feed(_ packet: Packet) throws {
         switch mode {

@@ -11,7 +11,8 @@ enum Completeness {
         // A length of the whole container is reached by the stream that lasts longest.
         let longest = max(videoEnd, audio?.lastHeard ?? 0)
         try checkEnd("picture", info.video.endsWithContainer ? longest : videoEnd, info.video.end)
-        if let audio {
+        // libavformat gives a track of which nothing comes the whole container's length.
+        if let audio, !audio.isSilent {
             // Sound beyond a copied picture is cut on purpose.
             let declared = audio.isOver ? info.audio?.end.map { min($0, videoEnd) } : info.audio?.end
             try checkEnd("sound", info.audio?.endsWithContainer == true ? longest : audio.end, declared)
@@ -37,10 +38,11 @@ enum Completeness {
 
     /// What was concealed, for the report.
     static func warnings(_ video: VideoTrack, _ audio: AudioTrack?) -> [String] {
-        let found = [("pictures", video.damage), ("packets of sound", audio?.damage ?? (0, 0))].compactMap {
+        var found = [("pictures", video.damage), ("packets of sound", audio?.damage ?? (0, 0))].compactMap {
             name, damage in
             damage.damaged > 0 ? "\(damage.damaged) of \(damage.packets) \(name) were damaged and concealed" : nil
         }
+        if audio?.isSilent == true { found.append("the source declares a track of sound and has no sound in it") }
         guard let checked = video.checked, checked.damaged > 0 else { return found }
         return found + ["\(checked.damaged) of \(checked.packets) pictures that were checked are damaged"]
     }

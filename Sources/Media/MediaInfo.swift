@@ -61,6 +61,8 @@ struct MediaInfo: Sendable {
         var end: Double?
         /// `end` is the whole container's.
         var endsWithContainer = false
+        /// Packets that the container lists; 0 where it lists none.
+        var listedPackets = 0
         /// libavcodec takes it for AAC-LC or doesn't know better.
         var isLowComplexity = true
         /// What a copy would rest on.

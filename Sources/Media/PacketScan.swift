@@ -183,6 +183,9 @@ struct SoundList {
         isFramed = description.isEmpty
     }
 
+    /// Whether no packet has come.
+    var isEmpty: Bool { times.isEmpty && flaw == nil }
+
     /// Whether more packets can still make a list that a copy can rest on.
     var isOpen: Bool { flaw == nil && times.count <= SampleTable.maximumCount }
 

@@ -39,7 +39,7 @@ final class Probe {
         let isExact = edits?.isExact == true && movie?.isFragmented == false
         let demuxer = try Demuxer(
             readable, isCheckedMovie: movie != nil, ignoringEditLists: isExact, isCancelled: isCancelled)
-        var selection = StreamSelection(demuxer.streams, movie)
+        var selection = StreamSelection(demuxer.streams, movie, fragments)
         let video = try selection.bestVideo(source.name)
         let audio = try selection.bestAudio()
         demuxer.select([video.index, audio?.index].compactMap { $0 })
@@ -56,6 +56,7 @@ final class Probe {
         headStart = look.headStart
         var videoInfo = look.describe(video, isExact ? videoTrack : nil)
         var audioInfo = audio.map { Probe.describe($0, isExact ? audioTrack : nil) }
+        audioInfo?.listedPackets = tracks.audio?.samples ?? 0
         Probe.setTimelines(
             &videoInfo, &audioInfo, video, audio, demuxer, tracks, exact: isExact ? edits?.byTrack : nil)
         if isWhole, videoInfo.endsWithContainer, demuxer.streams.count == 1 { videoInfo.lastDuration = .infinity }
@@ -118,7 +119,10 @@ final class Probe {
         }
         info.video.samples = scan.pictures.finish(lastStay: info.video.lastStay)
         if obstacle == nil { info.video.obstacle = scan.pictures.flaw }
-        if let sampleRate = info.audio?.sampleRate, audio != nil {
+        if scan.isWhole, let audio, scan.sound?.isEmpty == true {
+            info.skipped.append(StreamSelection.silent(audio))
+            info.audio = nil
+        } else if let sampleRate = info.audio?.sampleRate, audio != nil {
             info.audio?.samples = scan.sound?.finish(sampleRate)
             info.audio?.obstacle = scan.sound?.flaw
         }

@@ -4,11 +4,14 @@ internal import CFFmpeg
 struct StreamSelection {
     private let streams: [Stream]
     private let movie: Movie?
+    private let fragments: [UInt32: FragmentCheck.Extent]
     private(set) var skipped: [Report.SkippedTrack] = []
 
-    init(_ streams: [Stream], _ movie: Movie?) {
+    /// - Parameter fragments: what the tracks of a fragmented movie hold, where that is known.
+    init(_ streams: [Stream], _ movie: Movie?, _ fragments: [UInt32: FragmentCheck.Extent]) {
         self.streams = streams
         self.movie = movie
+        self.fragments = fragments
         for stream in streams {
             if case .other(let kind) = stream.kind { skip(stream, kind, "is not needed") }
         }
@@ -56,8 +59,10 @@ struct StreamSelection {
                     Report.SkippedTrack(index: stream.index, kind: "audio", codec: type, reason: "has no decoder"))
             } else if !stream.hasDecoder {
                 skip(stream, "audio", "has no decoder")
-            } else if stream.parameters.sample_rate <= 0 || stream.parameters.ch_layout.nb_channels <= 0 {
-                skip(stream, "audio", "holds no sound")
+            } else if stream.parameters.sample_rate <= 0 || stream.parameters.ch_layout.nb_channels <= 0
+                || fragments[UInt32(truncatingIfNeeded: stream.id)]?.samples == 0
+            {
+                skipped.append(StreamSelection.silent(stream))
             } else if !Resampler.sourceRates.contains(Int(stream.parameters.sample_rate)) {
                 skip(stream, "audio", "has a sample rate of \(stream.parameters.sample_rate) Hz")
             } else {
@@ -96,6 +101,11 @@ struct StreamSelection {
 
     private func isEncrypted(_ stream: Stream) -> Bool {
         movie?.tracks.first { Int($0.id) == stream.id }?.description.isEncrypted == true
+    }
+
+    /// What is reported of a track of sound without any.
+    static func silent(_ stream: Stream) -> Report.SkippedTrack {
+        Report.SkippedTrack(index: stream.index, kind: "audio", codec: stream.codecName, reason: "holds no sound")
     }
 
     private mutating func skip(_ stream: Stream, _ kind: String, _ reason: String) {

@@ -3,6 +3,48 @@ import Testing
 @testable import Media
 
 struct CompletenessTests {
+    /// The clip with its sound declared, and not one packet of it: a recorder with the microphone off.
+    private static func silent(_ ending: String, _ options: [String] = []) throws -> [UInt8] {
+        try MovieClips.make(
+            ["-i", Fixture.path("copy-stereo-128k.mp4"), "-c", "copy", "-bsf:a", "noise=drop=1"] + options, as: ending)
+    }
+
+    static let containers = ["mkv", "flv", "avi", "mp4", "ts", "fragmented mp4"]
+
+    @Test(arguments: containers, [true, false])
+    func `a declared sound of which nothing comes doesn't make the picture incomplete`(name: String, forceEncode: Bool)
+        throws
+    {
+        let bytes =
+            name == "fragmented mp4"
+            ? try Self.silent("mp4", ["-movflags", "+frag_keyframe+empty_moov"]) : try Self.silent(name)
+        var sources: [MemorySource] = [MemorySource(bytes, name: "silent")]
+        if name != "mp4" { sources.append(NotSeekable(bytes, name: "silent")) }
+        for source in sources {
+            let (sink, report, error) = try Engine.run(source, .quick(forceEncode: forceEncode))
+            #expect(error == nil)
+            guard let report else { continue }
+            let path = try Engine.store(sink.file ?? [])
+            #expect(
+                try Judge.conforms(path, Judge.Allowance(copiedVideo: report.plan?.video.action == "copy")) == [])
+            #expect(abs((report.output?.durationSeconds ?? 0) - 4) < 0.1)
+            if report.plan?.audio.action != "none" {
+                #expect(report.warnings.contains { $0.contains("no sound") }, "\(report.warnings)")
+            }
+        }
+    }
+
+    @Test func `sound that an index lists and that doesn't come is missed, though the picture is whole`() throws {
+        // The sound begins five seconds late and so lies behind all of the picture; the pipe ends between them.
+        let clip = Fixture.path("copy-stereo-128k.mp4")
+        let bytes = try MovieClips.make(
+            ["-i", clip, "-itsoffset", "5", "-i", clip, "-map", "0:v", "-map", "1:a", "-c", "copy"]
+                + ["-movflags", "+faststart"])
+        let sound = try #require(try MovieClips.movie(bytes).tracks(of: "soun").first?.samples.chunkOffsets.first)
+        let (_, _, error) = try Engine.run(NotSeekable(Array(bytes[..<Int(sound)]), name: "cut.mp4"))
+        #expect(error?.code == .sourceTruncated, "\(error.debugDescription)")
+    }
+
     @Test(arguments: [true, false])
     func `a track that says it doesn't know its length is as long as its fragments`(isSeekable: Bool) throws {
         var bytes = try Fixture.bytes("container-fragmented.mp4")
