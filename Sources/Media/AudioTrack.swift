@@ -110,7 +110,10 @@ final class AudioTrack {
     func drain() throws {
         guard case .encode(let decoder, let resampler, let grid) = mode else { return }
         try decoder.finish { try hear($0, resampler, grid) }
-        for last in order.finish() { try resampler.convert(last) { try place($0, resampler, grid) } }
+        let announced = plan.source.audio?.end
+        for last in order.finish(isBeyondEnd: { timeline.isBeyond(announced, at: $0) }) {
+            try resampler.convert(last) { try place($0, resampler, grid) }
+        }
         if let rest = try resampler.finish() { try place(rest, resampler, grid) }
     }
 

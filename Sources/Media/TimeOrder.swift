@@ -62,9 +62,14 @@ struct TimeOrder<Item> {
         return ready + [item]
     }
 
-    /// What is still held at the end: nothing says that it doesn't belong there.
-    mutating func finish() -> [Item] {
+    /// What is still held at the end. Nothing that follows tells whether it belongs there, but the container may have
+    /// announced an end.
+    ///
+    /// - Parameter isBeyondEnd: whether what begins at this time lies out of reach of that.
+    mutating func finish(isBeyondEnd: (Double) -> Bool) -> [Item] {
         defer { held = [] }
-        return held.map(\.item)
+        guard let first = held.first, isBeyondEnd(first.time) else { return held.map(\.item) }
+        dropped += held.count
+        return []
     }
 }

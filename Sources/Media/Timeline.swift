@@ -64,6 +64,12 @@ struct Timeline: Sendable, Equatable {
         return last.mediaEnd.isFinite ? last.presentationStart + last.duration : nil
     }
 
+    /// Whether what begins at `mediaTime` would be shown well behind the `announced` end.
+    func isBeyond(_ announced: Double?, at mediaTime: Double) -> Bool {
+        guard let announced, let start = presentation(of: mediaTime) else { return false }
+        return start > announced + TimeOrder<Frame>.reach
+    }
+
     /// Whether nothing at or after `mediaTime` is shown any more.
     func isOver(at mediaTime: Double) -> Bool { mediaTime >= segments[segments.count - 1].mediaEnd - Timeline.hair }
 

@@ -94,7 +94,8 @@ final class VideoTrack {
         if let deinterlacer = encoding.deinterlacer {
             try deinterlacer.filter(nil) { try pace($0, encoding) }
         }
-        for last in order.finish() { try place(last, encoding) }
+        let announced = plan.source.video.end
+        for last in order.finish(isBeyondEnd: { timeline.isBeyond(announced, at: $0) }) { try place(last, encoding) }
         guard encoding.hasShown else {
             throw MediaError(.sourceCorrupt, "not one picture of the video could be decoded; export it again")
         }

@@ -71,11 +71,13 @@ struct TimeOrderTests {
     }
 
     /// The times that are given of those that come, and how many are left out.
-    private static func ordered(_ times: [Double], inGroups: Bool = false) throws -> (given: [Double], dropped: Int) {
+    private static func ordered(_ times: [Double], inGroups: Bool = false, end: Double = .infinity) throws -> (
+        given: [Double], dropped: Int
+    ) {
         var order = TimeOrder<Double>(isInGroups: inGroups)
         var given: [Double] = []
         for time in times { given += try order.take(time, at: time, in: "clip") }
-        return (given + order.finish(), order.dropped)
+        return (given + order.finish(isBeyondEnd: { $0 > end }), order.dropped)
     }
 
     private static let orders: [(times: [Double], given: [Double], dropped: Int)] = [
@@ -87,6 +89,15 @@ struct TimeOrderTests {
         ([0, 0.4, 9, 9.4], [0, 0.4, 9, 9.4], 0), ([0, 2, 4, 7, 900], [0, 2, 4, 7, 900], 0),
         ([0, 0.4, 9], [0, 0.4, 9], 0), ([5], [5], 0), ([], [], 0),
     ]
+
+    @Test func `a last time that is too late is left out where the end is known`() throws {
+        for (end, given, dropped) in [(5.0, [0, 0.4], 1), (10, [0, 0.4, 9], 0)] {
+            for inGroups in [false, true] {
+                let order = try Self.ordered([0, 0.4, 9], inGroups: inGroups, end: end)
+                #expect(order.given == given && order.dropped == dropped)
+            }
+        }
+    }
 
     @Test func `a transport stream's packet of sound with a late time is all that is lost`() throws {
         let path = try Scratch.folder() + "/late.ts"
