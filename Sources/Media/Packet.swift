@@ -106,6 +106,6 @@ struct Timestamp: Sendable, Equatable {
 
     var seconds: Double { Double(ticks) * Double(base.num) / Double(base.den) }
 
-    /// 30 years: broadcast streams count from an arbitrary start, nothing counts further.
-    private static let longestSeconds = 1e9
+    /// 126 years: live streams count from 1970 on, broadcasts from an arbitrary start, nothing counts further.
+    private static let longestSeconds = 4e9
 }
