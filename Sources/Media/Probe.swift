@@ -235,8 +235,8 @@ final class Probe {
 
     /// How long a stream's media is by the container, in seconds; `nil` where it doesn't say.
     private static func declared(_ stream: Stream, _ demuxer: Demuxer, _ indexed: IndexedTrack?) -> Double? {
-        // libavformat takes "unknown" for a number.
-        if let indexed, indexed.track.mediaDuration == 0 { return indexed.seconds }
+        // libavformat takes "unknown" for a number, and the time at which the last fragment ends for a length.
+        if let indexed, indexed.track.mediaDuration == 0 || indexed.fragments != nil { return indexed.declared }
         // Its guess from the bit rate it gives as if each stream had said so.
         guard demuxer.duration?.isExact != false else { return nil }
         return stream.duration.map(\.seconds).flatMap { $0 > 0 ? $0 : nil }

@@ -13,9 +13,13 @@ struct IndexedTrack {
     /// Samples in the index and in the fragments that are known.
     var samples: Int { fragments?.samples ?? track.samples.count }
 
-    /// From the first sample to the end of the last; `nil` where they aren't known.
-    var seconds: Double? {
+    /// How long the track lasts by its samples or by what it says of itself, whichever is more, in seconds; `nil` where
+    /// neither is known.
+    var declared: Double? {
         let ticks = fragments?.length ?? track.samples.duration
-        return ticks > 0 && track.timescale > 0 ? Double(ticks) / Double(track.timescale) : nil
+        // A part of a longer recording keeps the recording's clock.
+        let said = track.mediaDuration - min(track.mediaDuration, fragments?.start ?? 0)
+        let longest = max(ticks, said)
+        return longest > 0 && track.timescale > 0 ? Double(longest) / Double(track.timescale) : nil
     }
 }
