@@ -20,6 +20,10 @@ final class Demuxer {
     ]
     /// How much of the file libavformat may read to find out what is in it.
     private static let probeBytes: Int64 = 5_000_000
+    /// Nothing libav allocates at once may be larger, in the whole process: its index of the most samples that a video
+    /// may have (24 bytes each, and a sixteenth to grow) is as large as a picture of 8K with 16 bits. By itself it stops
+    /// at 2 GiB, and a file of a kilobyte can ask for that.
+    private static let limitAllocations: Void = av_max_alloc(256 << 20)
 
     /// Opens the container and looks into its streams.
     ///
@@ -33,6 +37,7 @@ final class Demuxer {
     ) throws {
         LibavLog.install
         LibavLog.clear()
+        Demuxer.limitAllocations
         bridge = try SourceBridge(source, isCancelled: isCancelled)
         var input: UnsafePointer<AVInputFormat>?
         let score = av_probe_input_buffer2(bridge.context, &input, "", nil, 0, 1 << 20)

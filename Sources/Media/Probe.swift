@@ -35,6 +35,7 @@ final class Probe {
             readable = try FragmentPipe.checking(readable, movie)
         }
         let edits = movie.map { Probe.timelines($0) }
+        if let movie { try Probe.checkIndex(movie, hasExactEdits: edits?.isExact == true, source.name) }
         // Fragments bring times of their own, which libavformat reconciles with the edits.
         let isExact = edits?.isExact == true && movie?.isFragmented == false
         let demuxer = try Demuxer(
@@ -176,6 +177,22 @@ final class Probe {
             result[track.id] = timeline
         }
         return (result, true)
+    }
+
+    /// libavformat makes an entry for each sample that a few bytes may announce, and where it plays the edits itself one
+    /// for each sample of each edit.
+    private static func checkIndex(_ movie: Movie, hasExactEdits: Bool, _ name: String) throws {
+        var entries: UInt64 = 0
+        for track in movie.tracks {
+            let count = track.samples.indexEntries(isSound: track.handler == "soun")
+            let times = hasExactEdits ? 1 : UInt64(max(1, track.edits.count))
+            let (all, overflow) = count.multipliedReportingOverflow(by: times)
+            entries = overflow ? .max : entries.addingClamped(all)
+        }
+        guard entries <= UInt64(SampleTable.maximumCount) else {
+            throw MediaError(
+                .sourceCorrupt, "the index of \(name) lists more samples than any video has; export it again")
+        }
     }
 
     private static func check(_ track: Track, _ source: any ByteSource) throws {

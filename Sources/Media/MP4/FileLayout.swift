@@ -61,7 +61,7 @@ struct FileLayout: Sendable {
             }
             if let length = source.length, offset >= length { break }
             guard let header = try cursor.header(at: offset) else {
-                if try cursor.hasBytes(at: offset) { layout.malformedOffset = offset }
+                if cursor.hasBytes(at: offset) { layout.malformedOffset = offset }
                 break
             }
             if layout.boxes.isEmpty {
@@ -101,6 +101,7 @@ struct FileLayout: Sendable {
     /// Types that begin the files seen in practice; anything else is another kind of file.
     private static let firstTypes: Set<String> = [
         "ftyp", "moov", "mdat", "free", "skip", "wide", "pnot", "styp", "sidx", "uuid", "moof", "junk", "PICT",
+        "udta", "meta", "prfl", "pdin", "emsg", "prft", "ediw",
     ]
 
     private mutating func readMovie(_ box: Box, with cursor: inout Cursor) throws {
@@ -150,7 +151,7 @@ private struct Cursor {
     }
 
     /// Whether any byte lies at `offset`, which the last `header` was asked for.
-    mutating func hasBytes(at offset: Int64) throws -> Bool { offset == heldOffset && !held.isEmpty }
+    func hasBytes(at offset: Int64) -> Bool { offset == heldOffset && !held.isEmpty }
 
     /// Reads up to `count` bytes; fewer only at the end of the source.
     mutating func read(_ count: Int64, at offset: Int64) throws -> [UInt8] {

@@ -23,6 +23,10 @@ struct FragmentCheck: Sendable {
     private let movie: Movie
     private let name: String
     private var fragments = 0
+    /// Fragments that a `sidx` lists, and where the last of them ends.
+    private var listed = 0
+    private var listedEnd: Int64 = 0
+    private var runs = 0
     private var samples = 0
     /// Samples that nothing in the file is spent on.
     private var emptySamples = 0
@@ -37,15 +41,23 @@ struct FragmentCheck: Sendable {
     private static let mostUnbackedSamples = 1 << 20
     /// Places in libavformat's list of fragments, which has one for each track of each fragment.
     private static let mostPlaces = 2_000_000
+    /// Fragments that indexes list: a hundred hours of two seconds each.
+    private static let mostListed = 200_000
+    /// libavformat looks through all the listed fragments that are still to come for each run: some seconds' work.
+    private static let mostSteps = 2_000_000_000
     /// How deep boxes may lie in one another, as libavformat has it.
     static let deepest = 10
 
     /// Boxes in which libavformat looks for others, wherever they stand.
     static let containers: Set<String> = [
         "moof", "traf", "mvex", "udta", "meta", "edts", "mdia", "minf", "dinf", "stbl", "tref", "wave", "ilst", "hnti",
+        "sinf", "schi",
     ]
-    /// Boxes that make tracks, or samples of them, wherever they stand; `cmov` holds a whole movie box, compressed.
-    static let parts: Set<String> = ["trak", "trex", "cmov", "tfhd", "tfdt", "trun"]
+    /// Boxes that make tracks, or samples of them, wherever they stand; `hoov` is another name of `moov`, `cmov` holds
+    /// one that is compressed, and behind a description in `stsd` any box may lie.
+    static let parts: Set<String> = [
+        "moov", "hoov", "cmov", "trak", "stsd", "trex", "moof", "sidx", "tfhd", "tfdt", "trun",
+    ]
 
     /// Throws `source_corrupt` where the tracks of a fragmented movie can't be told apart.
     init(_ movie: Movie, _ name: String) throws {
@@ -55,9 +67,9 @@ struct FragmentCheck: Sendable {
             guard track.id > 0, track.id <= UInt32(Int32.max), tracks[track.id] == nil else {
                 throw damaged("a track has no number of its own", at: nil)
             }
-            let listed = track.samples
-            tracks[track.id] = Extent(samples: listed.count, end: listed.duration, position: listed.duration)
-            samples += listed.count
+            let table = track.samples
+            tracks[track.id] = Extent(samples: table.count, end: table.duration, position: table.duration)
+            samples += table.count
         }
         if movie.hasMisplacedParts { throw damaged("the movie box holds parts of a track in a wrong place", at: nil) }
     }
@@ -70,7 +82,7 @@ struct FragmentCheck: Sendable {
     }
 
     /// Whether a box has to be read and given to `take`.
-    static func concerns(_ type: String) -> Bool { type == "sidx" || containers.contains(type) || parts.contains(type) }
+    static func concerns(_ type: String) -> Bool { containers.contains(type) || parts.contains(type) }
 
     /// Takes a box from the outermost level, such as `moof`.
     ///
@@ -91,7 +103,9 @@ struct FragmentCheck: Sendable {
         case "tfdt": takeTime(payload)
         case "trun": try takeRun(payload, offset, length)
         case "sidx": try takeIndex(payload, offset)
-        case "trak", "trex", "cmov": throw damaged("parts of the movie box lie outside it", at: offset)
+        case "moov", "hoov", "cmov", "trak", "stsd", "trex":
+            throw damaged("parts of the movie box lie outside it", at: offset)
+        case "moof" where depth > 0: throw damaged("a fragment lies inside of another box", at: offset)
         case let type where Self.containers.contains(type):
             guard depth < Self.deepest else { throw damaged("boxes lie too deep in one another", at: offset) }
             var boxes = BoxReader(type == "meta" ? Self.children(ofMeta: payload) : payload)
@@ -105,9 +119,9 @@ struct FragmentCheck: Sendable {
 
     private mutating func takeHeader(_ payload: ArraySlice<UInt8>, _ offset: Int64) throws {
         var reader = ByteReader(payload)
-        guard let flags = reader.u32(), let id = reader.u32(), let defaults = movie.fragmentDefaults[id],
-            tracks[id] != nil
-        else { throw damaged("a fragment belongs to no track", at: offset) }
+        guard let flags = reader.u32(), let id = reader.u32(), let defaults = movie.fragmentDefaults[id] else {
+            throw damaged("a fragment belongs to no track", at: offset)
+        }
         guard flags & 1 == 0 || reader.skip(8), flags & 2 == 0 || reader.skip(4) else {
             throw damaged("a fragment is cut off or damaged", at: offset)
         }
@@ -128,18 +142,18 @@ struct FragmentCheck: Sendable {
     }
 
     private mutating func takeRun(_ payload: ArraySlice<UInt8>, _ offset: Int64, _ length: Int64?) throws {
-        guard let current, var track = tracks[current.id] else {
-            throw damaged("samples belong to no track", at: offset)
-        }
+        guard let current else { throw damaged("samples belong to no track", at: offset) }
         var reader = ByteReader(payload)
         guard let flags = reader.u32(), let count = reader.u32().map({ Int($0) }),
             flags & 1 == 0 || reader.skip(4), flags & 4 == 0 || reader.skip(4)
         else { throw damaged("a fragment is cut off or damaged", at: offset) }
         let fields = (flags & 0xf00).nonzeroBitCount
         let excess = "a fragment announces more samples than there are bytes for"
+        guard count * fields * 4 <= reader.remaining else { throw damaged(excess, at: offset) }
         samples += count
-        guard count * fields * 4 <= reader.remaining, samples <= SampleTable.maximumCount else {
-            throw damaged(excess, at: offset)
+        runs += 1
+        guard samples <= SampleTable.maximumCount, listed == 0 || runs <= Self.mostSteps / listed else {
+            throw damaged("there are more samples than any video has", at: offset)
         }
         var (bytes, ticks) = (UInt64(count) * UInt64(current.size), UInt64(count) * UInt64(current.duration))
         if flags & 0x300 != 0 {
@@ -156,20 +170,54 @@ struct FragmentCheck: Sendable {
         let isBacked =
             length.map { claimed <= UInt64(clamping: $0) } ?? (fields > 0 || count <= Self.mostUnbackedSamples)
         guard isBacked, emptySamples <= Self.mostEmptySamples else { throw damaged(excess, at: offset) }
+        // The rest of a track that was taken out of the movie box is left alone.
+        guard var track = tracks[current.id] else { return }
         track.samples += count
         track.position = track.position.addingClamped(ticks)
         track.end = max(track.end, track.position)
         tracks[current.id] = track
     }
 
-    /// An index of fragments, each of which gets its places before it is seen.
+    /// An index of fragments, each of which gets its places before it is seen. ISO/IEC 14496-12, 8.16.3.
     private mutating func takeIndex(_ payload: ArraySlice<UInt8>, _ offset: Int64) throws {
-        try countPlaces(payload.count / 12, offset)
+        var reader = ByteReader(payload)
+        guard let version = reader.u8(), reader.skip(version == 0 ? 15 : 19),
+            let first = version == 0 ? reader.u32().map(UInt64.init) : reader.u64(), reader.skip(2),
+            let count = reader.u16().map({ Int($0) }), count * 12 <= reader.remaining
+        else { throw damaged("an index of fragments is cut off or damaged", at: offset) }
+        listed += count
+        try countPlaces(count, offset)
+        var end = UInt64(clamping: offset).addingClamped(8 + UInt64(payload.count)).addingClamped(first)
+        for _ in 0..<count {
+            guard let reference = reader.u32(), reader.skip(8) else { break }
+            end = end.addingClamped(UInt64(reference & 0x7fff_ffff))
+        }
+        listedEnd = max(listedEnd, Int64(clamping: end))
+    }
+
+    /// A file cut between two fragments looks whole, unless an index lists all of them or the movie box says how long
+    /// they are.
+    ///
+    /// - Parameter end: bytes there are.
+    /// - Throws: `source_truncated` where more is announced.
+    func finish(at end: Int64) throws {
+        guard movie.isFragmented else { return }
+        guard listedEnd <= end else {
+            throw MediaError(
+                .sourceTruncated,
+                "\(name) has \(end) bytes but its index of fragments needs \(listedEnd); fetch or export it again")
+        }
+        guard movie.fragmentedDuration > 0, movie.timescale > 0 else { return }
+        let ends = movie.tracks.map { track in
+            track.timescale > 0 ? Double(tracks[track.id]?.end ?? 0) / Double(track.timescale) : 0
+        }
+        try Completeness.checkEnd(
+            "last fragment", ends.max() ?? 0, Double(movie.fragmentedDuration) / Double(movie.timescale))
     }
 
     private mutating func countPlaces(_ count: Int, _ offset: Int64) throws {
         fragments += count
-        guard fragments * max(1, movie.tracks.count) <= Self.mostPlaces else {
+        guard listed <= Self.mostListed, fragments * max(1, movie.tracks.count) <= Self.mostPlaces else {
             throw damaged("there are more fragments than any video has", at: offset)
         }
     }

@@ -38,7 +38,7 @@ struct FragmentWalk {
         }
         try walk.run(from: layout.boxes.last?.end ?? 0, isCancelled)
         try walk.judge()
-        if movie.isFragmented { try walk.checkDuration() }
+        if let length = source.length { try walk.check.finish(at: length) }
         return walk.check.tracks
     }
 
@@ -93,16 +93,6 @@ struct FragmentWalk {
         pending = (type, payload, offset)
     }
 
-    /// A file cut between two fragments looks whole, unless the movie box says how long all of them are.
-    private func checkDuration() throws {
-        guard movie.fragmentedDuration > 0, movie.timescale > 0 else { return }
-        let ends = movie.tracks.map { track in
-            track.timescale > 0 ? Double(check.tracks[track.id]?.end ?? 0) / Double(track.timescale) : 0
-        }
-        try Completeness.checkEnd(
-            "last fragment", ends.max() ?? 0, Double(movie.fragmentedDuration) / Double(movie.timescale))
-    }
-
     /// Up to `count` bytes; fewer only at the end of the source.
     private mutating func read(_ count: Int, at offset: Int64) throws -> ArraySlice<UInt8> {
         let skipped = offset - heldOffset
@@ -152,7 +142,10 @@ final class FragmentPipe: ByteSource {
             given += count
             return count
         }
-        if passing == 0 { return 0 }
+        if passing == 0 {
+            try check.finish(at: position)
+            return 0
+        }
         let most = Int(clamping: min(passing ?? .max, Int64(buffer.byteCount)))
         let count = try buffer.withUnsafeMutableBytes { bytes in
             var part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<most]).mutableBytes
@@ -162,6 +155,8 @@ final class FragmentPipe: ByteSource {
         if let passing {
             if count == 0 { throw truncated() }
             self.passing = passing - Int64(count)
+        } else if count == 0 {
+            try check.finish(at: position)
         }
         return count
     }
@@ -174,8 +169,8 @@ final class FragmentPipe: ByteSource {
         if held.isEmpty { return }
         if held.count == 8, held.starts(with: [0, 0, 0, 1]) { try hold(8) }
         guard let header = BoxHeader(held[...]) else { throw truncated() }
-        let isOfFragment = header.type != "moov" && FragmentCheck.concerns(header.type)
-        if header.size == 0, !isOfFragment {
+        let isChecked = header.type != "moov" && FragmentCheck.concerns(header.type)
+        if header.size == 0, !isChecked {
             passing = nil
             return
         }
@@ -183,7 +178,7 @@ final class FragmentPipe: ByteSource {
             throw MediaError(.sourceCorrupt, "\(name) is damaged at byte \(offset): no box lies there; export it again")
         }
         let payload = header.size - Int64(header.headerSize)
-        guard isOfFragment else {
+        guard isChecked else {
             passing = payload
             return
         }

@@ -43,8 +43,8 @@ struct Movie: Sendable {
         }
         let parts = MovieParts(moov)
         hasMisplacedParts =
-            parts.isMisplaced || parts.trackCount > Self.maximumTrackCount && isFragmented
-            || parts.isMalformed && (isFragmented || moov.contains("trex"))
+            parts.isMisplaced || parts.trackCount > Self.maximumTrackCount
+            || parts.isMalformed && (isFragmented || moov[...].holdsAny(of: ["trex"]))
         metadata += MetadataNames.found(in: moov[...])
     }
 
@@ -126,6 +126,7 @@ private struct MovieParts {
                 trackCount += 1
                 look(into: box.payload, of: "trak", depth: depth + 1)
             case ("trex", "mvex"): break
+            case ("stsd", "stbl"): isMisplaced = isMisplaced || box.payload.holdsAny(of: FragmentCheck.parts)
             case ("mvex", let parent) where parent != "moov": isMisplaced = true
             case (let type, _) where FragmentCheck.parts.contains(type): isMisplaced = true
             case ("meta", _):
@@ -139,10 +140,14 @@ private struct MovieParts {
     }
 }
 
-extension [UInt8] {
-    /// Whether these characters lie anywhere in it.
-    fileprivate func contains(_ text: String) -> Bool {
-        let wanted = Array(text.utf8)
-        return indices.contains { self[$0...].starts(with: wanted) }
+extension ArraySlice<UInt8> {
+    /// Whether one of these types stands anywhere in it, as a box or not.
+    fileprivate func holdsAny(of types: Set<String>) -> Bool {
+        let wanted = Set(types.map { $0.utf8.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } })
+        var last: UInt32 = 0
+        return contains { byte in
+            last = last << 8 | UInt32(byte)
+            return wanted.contains(last)
+        }
     }
 }

@@ -140,6 +140,13 @@ struct SampleTable: Sendable {
         return sum
     }
 
+    /// Entries that libavformat makes of this table. Of uncompressed sound, whose samples all last one tick, it takes a
+    /// thousand together, or what its encoder packed together.
+    func indexEntries(isSound: Bool) -> UInt64 {
+        if isSound, timeRuns.count == 1, timeRuns[0].delta == 1 { return placedCount / 128 }
+        return max(UInt64(count), compositionRuns.reduce(0) { $0 &+ UInt64($1.count) })
+    }
+
     /// Samples the `stts` gives a time to.
     private var timedCount: UInt64 { timeRuns.reduce(0) { $0 &+ UInt64($1.count) } }
 

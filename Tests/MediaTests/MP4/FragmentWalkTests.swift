@@ -60,9 +60,49 @@ struct FragmentWalkTests {
         #expect(try Engine.run(MemorySource(bytes, name: "whole.mp4")).error == nil)
         let bounds = try MovieClips.layout(bytes).boxes.filter { $0.type == "moof" }.map { Int($0.offset) }
         for count in [bounds[4], bounds[bounds.count / 2], bounds[bounds.count - 3]] {
-            let (_, _, error) = try Engine.run(MemorySource(bytes[..<count], name: "cut.mp4"))
-            #expect(error?.code == .sourceTruncated, "at \(count): \(error.debugDescription)")
+            try Self.expectTruncated(Array(bytes[..<count]))
         }
+    }
+
+    /// A file and a pipe.
+    private static func expectTruncated(_ bytes: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let sources: [any ByteSource] = [MemorySource(bytes, name: "cut.mp4"), NotSeekable(bytes, name: "cut.mp4")]
+        for source in sources {
+            let (sink, _, error) = try Engine.run(source)
+            #expect(
+                error?.code == .sourceTruncated, "\(bytes.count) bytes: \(error.debugDescription)",
+                sourceLocation: sourceLocation)
+            #expect(sink.file == nil, sourceLocation: sourceLocation)
+        }
+    }
+
+    @Test func `a fragmented file cut between two fragments is truncated where an index lists all of them`() throws {
+        let bytes = try MovieClips.make(
+            MovieClips.arguments(seconds: 6, size: "160x120")
+                + ["-g", "10", "-movflags", "+frag_keyframe+empty_moov+dash+global_sidx"])
+        #expect(try Engine.run(MemorySource(bytes, name: "whole.mp4")).error == nil)
+        #expect(try Engine.run(NotSeekable(bytes, name: "whole.mp4")).error == nil)
+        let bounds = try MovieClips.layout(bytes).boxes.filter { $0.type == "moof" }.map { Int($0.offset) }
+        for count in [bounds[4], bounds[bounds.count / 2], bounds[bounds.count - 3]] {
+            try Self.expectTruncated(Array(bytes[..<count]))
+        }
+    }
+
+    @Test func `a part of a longer recording lasts as long as its fragments, whatever its clock says`() throws {
+        let bytes = try MovieClips.make(
+            MovieClips.arguments(seconds: 6, size: "160x120")
+                + ["-g", "10", "-output_ts_offset", "3600", "-avoid_negative_ts", "disabled"]
+                + ["-movflags", "+frag_keyframe+empty_moov+default_base_moof"])
+        let movie = try MovieClips.movie(bytes)
+        let part = try bytes.patched("mdhd", at: 16, 6 * (movie.tracks.first?.timescale ?? 0))
+        let (_, report, error) = try Engine.run(MemorySource(part, name: "part.mp4"))
+        #expect(error == nil)
+        #expect(abs((report?.output?.durationSeconds ?? 0) - 6) < 0.1)
+    }
+
+    @Test func `a fragmented file may begin with what its broadcast tells`() throws {
+        let bytes = try [UInt8].box("prft", [UInt8](repeating: 0, count: 16)) + Self.clip.get()
+        #expect(try Engine.run(MemorySource(bytes, name: "live.mp4")).error == nil)
     }
 
     @Test func `the walk reads little besides the fragments' descriptions`() throws {

@@ -90,6 +90,9 @@ extension [UInt8] {
         [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: number >> UInt32($0)) }
     }
 
+    /// Big-endian bytes of numbers.
+    static func words(_ numbers: UInt32...) -> [UInt8] { numbers.flatMap { word($0) } }
+
     /// A box with a 32-bit size.
     static func box(_ type: String, _ payload: [UInt8] = []) -> [UInt8] {
         word(UInt32(payload.count + 8)) + type.unicodeScalars.map { UInt8($0.value) } + payload
