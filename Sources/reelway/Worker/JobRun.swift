@@ -19,6 +19,8 @@ struct JobRun: Sendable {
     let settings: WorkerSettings
     let metrics: Metrics
     let logger: Logger
+    /// Told where the database is away.
+    var trust = LeaseTrust()
 
     /// How often the row is looked at or its end is tried to be written, in seconds: a cancelled video has to end within a
     /// second, and a database that is back has to hear of the video before another worker asks for it.
@@ -104,7 +106,10 @@ struct JobRun: Sendable {
             } catch {
                 // The work goes on: while the database is away nobody else can take the video either. It may stand still
                 // for that alone, where it has to ask whether the video is still its own.
-                if JobRun.passes(error) { lastMoved = now }
+                if JobRun.passes(error) {
+                    lastMoved = now
+                    trust.databaseIsAway()
+                }
                 if !Task.isCancelled { tell("the row can't be reached", error, unless: &told, logger) }
             }
             // A video that waits for the database doesn't hang.
@@ -262,7 +267,7 @@ struct JobRun: Sendable {
                 return try await Task { try await write() }.value
             } catch {
                 tell("the end can't be written yet", error, unless: &told, logger)
-                if !JobRun.passes(error) { refusals += 1 }
+                if JobRun.passes(error) { trust.databaseIsAway() } else { refusals += 1 }
                 if Task.isCancelled || refusals == JobRun.mostRefusals { throw error }
                 try? await Task.sleep(for: .seconds(JobRun.tick))
             }

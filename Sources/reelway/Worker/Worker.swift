@@ -30,8 +30,7 @@ actor Worker: Service {
     /// Whether it ends since these were all.
     private var isSpent = false
     private var isStopping = false
-    /// From when on leases that ran out are believed; `nil` while the database is away.
-    private var leasesBelievedFrom: ContinuousClock.Instant? = .now
+    private let trust = LeaseTrust()
     private let wakeUps: AsyncStream<Void>
     private let waker: AsyncStream<Void>.Continuation
     private let sweeps: AsyncStream<Void>
@@ -99,30 +98,25 @@ actor Worker: Service {
         while running.count + hung < limit, !isStopping {
             do {
                 let claimed = try await store.claim(
-                    owner: owner, lease: settings.leaseSeconds,
-                    takesExpired: leasesBelievedFrom.map { $0 <= .now } ?? false)
-                // Leases also run out while the database is away, and their workers have yet to renew them.
-                if leasesBelievedFrom == nil { leasesBelievedFrom = .now + Self.renewalTime }
+                    owner: owner, lease: settings.leaseSeconds, takesExpired: trust.isGiven)
+                trust.databaseIsThere()
                 guard let job = claimed else { return }
                 let watch = JobWatch()
                 running[ObjectIdentifier(watch)] = watch
                 metrics.claimed()
                 let run = JobRun(
                     job: job, watch: watch, store: store, pipeline: pipeline, settings: settings, metrics: metrics,
-                    logger: logger)
+                    logger: logger, trust: trust)
                 jobs.addTask {
                     await self.ended(watch, leaving: await run.run())
                 }
             } catch {
                 logger.warning("no video could be claimed", metadata: ["error": "\(Failure(error))"])
-                leasesBelievedFrom = nil
+                trust.databaseIsAway()
                 return
             }
         }
     }
-
-    /// Workers that live renew their leases in less after an outage.
-    private static let renewalTime = Duration.seconds(10)
 
     private func ended(_ watch: JobWatch, leaving thread: Task<Void, Never>?) {
         running[ObjectIdentifier(watch)] = nil
@@ -171,7 +165,8 @@ actor Worker: Service {
                 // A worker's own progress is no news.
                 if SocialReadyNotice(payload: notification.payload)?.status == .pending { wake() }
             case .listening: wake()
-            case .unavailable, .impossible: break
+            case .unavailable: trust.databaseIsAway()
+            case .impossible: break
             }
         }
     }

@@ -45,12 +45,10 @@ extension ChaosTests {
                     try await Stage.uploading.hold(shop) { held in
                         let other = try shop.worker()
                         try await other.says("worker is ready")
-                        try await test.database.query("alter system set default_transaction_read_only = on")
-                        try await test.database.query("select pg_reload_conf()")
+                        try await test.takeWrites(false)
                         try await held.release()
                         try await Task.sleep(for: .seconds(9))
-                        try await test.database.query("alter system reset default_transaction_read_only")
-                        try await test.database.query("select pg_reload_conf()")
+                        try await test.takeWrites(true)
                         let row = try await shop.ready(held.id)
                         #expect(row["social_ready_fence"] == "1", "\(held.worker.errors)")
                         #expect(row["social_ready_attempts"] == "1")
@@ -59,6 +57,60 @@ extension ChaosTests {
                             worker.signal(SIGTERM)
                             #expect(try await worker.end(within: 20).status == 0)
                         }
+                    }
+                }
+            }
+        }
+
+        /// It claims nothing meanwhile, and its own video ends before the other's worker has come to itself.
+        @Test func `A worker whose places are all taken gives others the time to renew their leases after an outage`()
+            async throws
+        {
+            try await OwnServer.with { _, test in
+                try await Shop.with(["REELWAY_CONCURRENCY": "1"], on: test) { shop in
+                    try await Stage.uploading.hold(shop) { slow in
+                        try await Stage.uploading.hold(shop) { full in
+                            try await test.takeWrites(false)
+                            // The lease is of three.
+                            try await Task.sleep(for: .seconds(5))
+                            slow.worker.signal(SIGSTOP)
+                            try await test.takeWrites(true)
+                            try await full.release()
+                            try await shop.ready(full.id)
+                            try await Task.sleep(for: .seconds(1))
+                            slow.worker.signal(SIGCONT)
+                            try await slow.release()
+                            let row = try await shop.ready(slow.id)
+                            #expect(row["social_ready_fence"] == "1", "\(full.worker.errors)")
+                            #expect(row["social_ready_attempts"] == "1")
+                            try await shop.expectOneResult(row)
+                            for worker in [slow.worker, full.worker] {
+                                worker.signal(SIGTERM)
+                                #expect(try await worker.end(within: 20).status == 0)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+
+        /// It may have begun in the outage.
+        @Test func `A worker that has just begun gives others the time to renew their leases`() async throws {
+            try await Shop.with { shop in
+                try await Stage.uploading.hold(shop) { held in
+                    held.worker.signal(SIGSTOP)
+                    try await Task.sleep(for: .seconds(4))
+                    let other = try shop.worker()
+                    try await other.says("worker is ready")
+                    try await Task.sleep(for: .seconds(1))
+                    held.worker.signal(SIGCONT)
+                    try await held.release()
+                    let row = try await shop.ready(held.id)
+                    #expect(row["social_ready_fence"] == "1", "\(other.errors)")
+                    try await shop.expectOneResult(row)
+                    for worker in [held.worker, other] {
+                        worker.signal(SIGTERM)
+                        #expect(try await worker.end(within: 20).status == 0)
                     }
                 }
             }
@@ -105,5 +157,13 @@ extension ChaosTests {
                 }
             }
         }
+    }
+}
+
+extension TestDatabase {
+    /// Has the whole server take writes or none, as one that has yet to be promoted.
+    fileprivate func takeWrites(_ does: Bool) async throws {
+        try await database.query("alter system set default_transaction_read_only = \(does ? "off" : "on")")
+        try await database.query("select pg_reload_conf()")
     }
 }
