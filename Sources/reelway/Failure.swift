@@ -41,13 +41,19 @@ struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension PostgresError {
-    /// Whether the database is away, or not the one it should be: a password or a name is wrong (classes 28 and 3D), a
-    /// right (42501) or a table (42P01) is missing. Anything else it refuses is this program's fault.
-    fileprivate var isOfTheDatabase: Bool {
+    /// Whether it passes without ending a video: the database is away, or lets nobody in until someone mends that (classes 28
+    /// and 3D of its error codes).
+    var passes: Bool {
         switch kind {
         case .unavailable: true
-        case .rejected(let state): state.hasPrefix("28") || state.hasPrefix("3D") || ["42501", "42P01"].contains(state)
+        case .rejected(let state): state.hasPrefix("28") || state.hasPrefix("3D")
         case .unexpected: false
         }
+    }
+
+    /// Whether the database is away, or not the one it should be: a right (42501) or a table (42P01) is missing. Anything
+    /// else it refuses is this program's fault.
+    fileprivate var isOfTheDatabase: Bool {
+        passes || [.rejected(sqlState: "42501"), .rejected(sqlState: "42P01")].contains(kind)
     }
 }

@@ -3,7 +3,7 @@ import Postgres
 
 /// Secrets that change by themselves, such as a refresh token that each use replaces.
 extension JobStore {
-    /// Replaces a secret, alone among all programs that use the database.
+    /// Replaces a secret, alone among all programs that use the database. Waits while that is away.
     ///
     /// - Parameters:
     ///   - name: what it is called. One that begins as a setting should carry a hash of that setting, so that a new setting
@@ -20,14 +20,17 @@ extension JobStore {
         let owner = UUID().uuidString
         let deadline = ContinuousClock.now + .seconds(patience)
         while true {
-            let answer = try await database.query(
-                """
-                insert into reelway_secrets as s (name, lease_owner, lease_until)
-                values ($1, $2, now() + make_interval(secs => $3::float8))
-                on conflict (name) do update set lease_owner = excluded.lease_owner, lease_until = excluded.lease_until
-                where s.lease_until is null or s.lease_until < now()
-                returning value
-                """, name, owner, lease)
+            let answer = try await outlasting {
+                try await database.query(
+                    """
+                    insert into reelway_secrets as s (name, lease_owner, lease_until)
+                    values ($1, $2, now() + make_interval(secs => $3::float8))
+                    on conflict (name) do update
+                    set lease_owner = excluded.lease_owner, lease_until = excluded.lease_until
+                    where s.lease_until is null or s.lease_until < now() or s.lease_owner = excluded.lease_owner
+                    returning value
+                    """, name, owner, lease)
+            }
             if let row = answer.rows.first {
                 let old: String? = row["value"]
                 let value: String
@@ -39,13 +42,24 @@ extension JobStore {
                     throw error
                 }
                 // The old value may be spent already, so the new one is stored even if someone cancels now.
-                try await Task { try await store(name, value, insteadOf: old, owner) }.value
+                try await Task { try await outlasting { try await store(name, value, insteadOf: old, owner) } }.value
                 return value
             }
             guard ContinuousClock.now < deadline else {
                 throw PostgresError(.unavailable, "another worker has been renewing the token for too long")
             }
             try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    /// Repeats a call for as long as the database is away.
+    private func outlasting<Value: Sendable>(_ call: @Sendable () async throws -> Value) async throws -> Value {
+        while true {
+            do {
+                return try await call()
+            } catch let error as PostgresError where error.passes {
+                try await Task.sleep(for: .milliseconds(500))
+            }
         }
     }
 

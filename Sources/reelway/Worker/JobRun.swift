@@ -276,15 +276,7 @@ struct JobRun: Sendable {
 
     private static let mostRefusals = 5
 
-    /// Whether what keeps the database from a write passes: it is away, or lets nobody in until someone mends that (classes 28
-    /// and 3D of its error codes), which ends no video.
-    private static func passes(_ error: any Error) -> Bool {
-        switch (error as? PostgresError)?.kind {
-        case .unavailable: true
-        case .rejected(let state): state.hasPrefix("28") || state.hasPrefix("3D")
-        case .unexpected, nil: false
-        }
-    }
+    private static func passes(_ error: any Error) -> Bool { (error as? PostgresError)?.passes ?? false }
 
     /// Logs what goes wrong twice a second when it begins, and when it becomes something else.
     private func tell(_ message: Logger.Message, _ error: any Error, unless told: inout Failure?, _ logger: Logger) {

@@ -48,7 +48,7 @@ struct Ownership: Sendable {
         while true {
             do {
                 return try BlockingWait.result(isCancelled: isStopped, of: question)
-            } catch let error as PostgresError where error.kind == .unavailable && !isStopped() {
+            } catch let error as PostgresError where error.passes && !isStopped() {
                 Thread.sleep(forTimeInterval: 0.5)
             }
         }

@@ -233,6 +233,29 @@ struct JobStoreObjectsTests {
         }
     }
 
+    @Test func `a secret is replaced although the database goes away before its turn and after`() async throws {
+        try await OwnServer.with { server, test in
+            var configuration = try Configuration(address: test.address)
+            configuration.statementTimeout = .milliseconds(500)
+            let store = JobStore(Database(configuration))
+            @Sendable func comeBack() async throws {
+                try await Task.sleep(for: .seconds(1.5))
+                try await server.start()
+            }
+            try await server.stop()
+            async let back: Void = comeBack()
+            let value = try await store.replaceSecret("token") { _ in
+                try await server.stop()
+                Task { try await comeBack() }
+                return "new"
+            }
+            try await back
+            #expect(value == "new")
+            #expect(try await Self.secret(test) == "new")
+            await store.database.shutdown()
+        }
+    }
+
     /// What is stored under the name `token`.
     private static func secret(_ test: TestDatabase) async throws -> String? {
         try await test.database.query("select value from reelway_secrets where name = 'token'").rows.first?["value"]
