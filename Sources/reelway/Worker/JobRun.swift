@@ -148,10 +148,11 @@ struct JobRun: Sendable {
                 isOurs = try await store.progress(
                     job, stage: progress.stage.rawValue, fraction: progress.progress, lease: settings.leaseSeconds)
                 known.progress = progress
-            } else if isLeaseDue {
-                isOurs = try await store.heartbeat(job, lease: settings.leaseSeconds)
+            } else if !isLeaseDue, try await store.isHeld(job) {
+                return true
             } else {
-                return try await store.isHeld(job)
+                // Also where it isn't held: that may come from a standby that lags behind. A write can't.
+                isOurs = try await store.heartbeat(job, lease: settings.leaseSeconds)
             }
         } catch {
             // The lease may have run out meanwhile, and whoever hears from the database first keeps the video.

@@ -45,6 +45,27 @@ struct JobRunTests {
         }
     }
 
+    @Test func `A read that is out of date ends no video`() async throws {
+        try await Shop.with { shop in
+            shop.drive.setFaults([Fault(.delay(seconds: 600), on: .item, times: Fault.always)])
+            _ = try await shop.insert(Clips.small)
+            let bench = try Bench(shop)
+            try await bench.running { _ in
+                // As a standby that hasn't heard of the claim answers whoever only reads.
+                try await shop.test.database.transaction { transaction in
+                    try await transaction.run(
+                        script: """
+                            alter table product_videos rename to current_videos;
+                            create view product_videos as
+                                select * from current_videos where current_query() not like 'select from%'
+                            """)
+                }
+                try await Task.sleep(for: .seconds(2))
+                #expect(!bench.log.text.contains("no longer this"))
+            }
+        }
+    }
+
     @Test func `Progress is written when it has grown by a hundredth, or another stage has begun`() async throws {
         try await Shop.with(["REELWAY_LEASE_SECONDS": "60"]) { shop in
             let id = try await shop.insert(Clips.small)
