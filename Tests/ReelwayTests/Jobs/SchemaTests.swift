@@ -7,7 +7,7 @@ import Testing
 /// The migrations, on databases as they may be found.
 @Suite(.enabled(if: TestDatabase.isThere && TestDatabase.hasPooler))
 struct SchemaTests {
-    static let names = ["0001_columns", "0002_queue", "0003_triggers", "0004_tables", "0005_removals"]
+    static let names = ["0001_columns", "0002_queue", "0003_triggers", "0004_tables", "0005_removals", "0006_nulls"]
 
     @Test(arguments: TestDatabase.Way.allCases)
     func `migrations are applied once, also side by side`(way: TestDatabase.Way) async throws {
@@ -139,6 +139,34 @@ struct SchemaTests {
             try await test.database.query(
                 "insert into product_videos (id, onedrive_file_id, social_ready_status) values (10, 'f', null)")
             #expect(try await store.status("10")?.isAsked == true)
+        }
+    }
+
+    @Test func `an application that said which of the columns can be null is overruled`() async throws {
+        try await TestDatabase.with { test in
+            try await test.database.transaction { transaction in
+                try await transaction.run(
+                    script: """
+                        create table product_videos (
+                            id bigint primary key, onedrive_file_id text,
+                            social_ready_url text not null default '',
+                            social_ready_status text not null default 'pending',
+                            social_ready_at timestamptz not null default now(),
+                            social_ready_error text not null default '',
+                            social_ready_stage text not null default '',
+                            social_ready_attempts bigint, social_ready_fence bigint);
+                        insert into product_videos values (1, 'f')
+                        """)
+            }
+            _ = try await Schema.migrate(test.database, standalone: false)
+            let store = JobStore(test.database)
+            #expect(try await store.trigger("1") == .queued)
+            try await test.database.query("insert into product_videos (id, onedrive_file_id) values (2, 'f')")
+            for id in ["1", "2"] {
+                let job = try #require(try await store.claim(owner: "a", lease: 60))
+                #expect(job.videoID == id && job.attempt == 1 && job.fence == 1)
+                #expect(try await store.complete(job, url: "https://u", report: nil))
+            }
         }
     }
 
