@@ -7,8 +7,6 @@ struct Job: Sendable, Equatable {
     let fileID: String
     /// The item's drive; nil for the account's own.
     let driveID: String?
-    /// The name the application knows the file by.
-    let filename: String?
     /// Which attempt this is, from 1.
     let attempt: Int
     /// Who holds the lease.

@@ -49,12 +49,30 @@ final class JobStore: Sendable {
     func claim(owner: String, lease: Double, takesExpired: Bool = true) async throws -> Job? {
         let answer = try await database.query(
             try await claimStatement(), owner, lease, policy.attempts, Self.usedUp, Self.sourceless, takesExpired)
-        return try answer.rows.first.map { row in
-            Job(
-                videoID: try row.decode(String.self, "id"), fileID: try row.decode(String.self, "file_id"),
-                driveID: row["drive_id"], filename: row["filename"],
-                attempt: try row.decode(Int.self, "attempt"), owner: owner, fence: try row.decode(Int64.self, "fence"))
-        }
+        return try answer.rows.first.map { try Job($0, owner: owner) }
+    }
+
+    /// The video that a claim took whose answer was lost; its lease begins anew.
+    ///
+    /// - Parameters:
+    ///   - owner: the name that claim was made under, and no other.
+    ///   - lease: as for `claim`.
+    /// - Returns: nil where it took none, or another has it by now.
+    func claimed(by owner: String, lease: Double) async throws -> Job? {
+        try await database.query(
+            """
+            update product_videos v set social_ready_lease_until = now() + make_interval(secs => $2::float8)
+            where v.social_ready_status = 'processing' and v.social_ready_lease_owner = $1
+            returning \(Self.columns(of: try await table()))
+            """, owner, lease
+        ).rows.first.map { try Job($0, owner: owner) }
+    }
+
+    private static func columns(of table: VideoTable) -> String {
+        """
+        v.id::text as id, v.onedrive_file_id::text as file_id, \(table.optional("onedrive_drive_id")) as drive_id,
+            v.social_ready_attempts as attempt, v.social_ready_fence as fence
+        """
     }
 
     /// Gives up what has no attempts left or names no source, and takes one video; `$1` to `$6` are the owner, the lease,
@@ -81,6 +99,7 @@ final class JobStore: Sendable {
             ), due as (
                 select id from product_videos
                 where social_ready_status = 'pending' and social_ready_next_attempt_at <= now()
+                    and onedrive_file_id is not null
                 order by social_ready_next_attempt_at limit 1 for update skip locked
             ), taken as (
                 select id from expired union all select id from due limit 1
@@ -92,8 +111,7 @@ final class JobStore: Sendable {
                 social_ready_progress = 0, social_ready_stage = 'probing',
                 social_ready_url = null, social_ready_at = null, social_ready_error = null, social_ready_report = null
             from taken where v.id = taken.id
-            returning v.id::text as id, v.onedrive_file_id::text as file_id, \(table.optional("onedrive_drive_id")) as drive_id,
-                \(table.optional("filename")) as filename, v.social_ready_attempts as attempt, v.social_ready_fence as fence
+            returning \(Self.columns(of: table))
             """
     }
 
@@ -248,6 +266,15 @@ final class JobStore: Sendable {
         .internal, "the worker died or hung each time it had this video; look at its log, then retry the video")
     private static let sourceless = errorText(
         .inputNotFound, "the video's row was set to processing and names no onedrive_file_id; set that to have it made")
+}
+
+extension Job {
+    fileprivate init(_ row: Row, owner: String) throws {
+        self.init(
+            videoID: try row.decode(String.self, "id"), fileID: try row.decode(String.self, "file_id"),
+            driveID: row["drive_id"], attempt: try row.decode(Int.self, "attempt"), owner: owner,
+            fence: try row.decode(Int64.self, "fence"))
+    }
 }
 
 extension JobState {

@@ -31,6 +31,10 @@ actor Worker: Service {
     private var isSpent = false
     private var isStopping = false
     private let trust = LeaseTrust()
+    /// How many videos were claimed. Each claim is made under a name of its own, so that what it took can be found.
+    private var claims = 0
+    /// Whether the last claim's answer didn't arrive; it may have taken a video.
+    private var isUnanswered = false
     private let wakeUps: AsyncStream<Void>
     private let waker: AsyncStream<Void>.Continuation
     private let sweeps: AsyncStream<Void>
@@ -97,8 +101,7 @@ actor Worker: Service {
     private func claim(into jobs: inout DiscardingTaskGroup) async {
         while running.count + hung < limit, !isStopping {
             do {
-                let claimed = try await store.claim(
-                    owner: owner, lease: settings.leaseSeconds, takesExpired: trust.isGiven)
+                let claimed = try await next()
                 trust.databaseIsThere()
                 guard let job = claimed else { return }
                 let watch = JobWatch()
@@ -116,6 +119,18 @@ actor Worker: Service {
                 return
             }
         }
+    }
+
+    private func next() async throws -> Job? {
+        let name = "\(owner)/\(claims + 1)"
+        var job = isUnanswered ? try await store.claimed(by: name, lease: settings.leaseSeconds) : nil
+        if job == nil {
+            isUnanswered = true
+            job = try await store.claim(owner: name, lease: settings.leaseSeconds, takesExpired: trust.isGiven)
+        }
+        isUnanswered = false
+        if job != nil { claims += 1 }
+        return job
     }
 
     private func ended(_ watch: JobWatch, leaving thread: Task<Void, Never>?) {

@@ -116,6 +116,38 @@ extension ChaosTests {
             }
         }
 
+        @Test func `A video whose claim was committed and never answered is done at once, and counted once`()
+            async throws
+        {
+            try await OwnServer.with { _, test in
+                try await Shop.with(["REELWAY_LEASE_SECONDS": "600"], on: test) { shop in
+                    let worker = try shop.worker()
+                    try await worker.says("worker is ready")
+                    // Each commit waits for a standby that isn't there, and has taken effect when its session is ended.
+                    try await test.set("synchronous_standby_names", to: "nobody")
+                    try await test.database.transaction { transaction in
+                        try await transaction.query("set local synchronous_commit = off")
+                        try await transaction.query(
+                            "insert into product_videos (onedrive_file_id) values ($1)",
+                            shop.drive.itemID(for: Clips.small))
+                    }
+                    try await shop.until("the claim waits") {
+                        try await test.database.query(
+                            "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'"
+                        ).count > 0
+                    }
+                    try await test.set("synchronous_standby_names", to: "")
+                    let id = try await test.database.query("select id::text as id from product_videos").rows.first?[
+                        "id"]
+                    let row = try await shop.ready(try #require(id), within: 30)
+                    #expect(row["social_ready_fence"] == "1", "\(worker.errors)")
+                    #expect(row["social_ready_attempts"] == "1")
+                    worker.signal(SIGTERM)
+                    #expect(try await worker.end(within: 20).status == 0)
+                }
+            }
+        }
+
         @Test(arguments: isThorough ? [.opened, .uploading, .beforeComplete, .afterComplete] : [Stage.uploading])
         func `A store that is away for longer than a retry costs attempts, not the video`(stage: Stage) async throws {
             try await outlives(stage) { held in
@@ -163,7 +195,12 @@ extension ChaosTests {
 extension TestDatabase {
     /// Has the whole server take writes or none, as one that has yet to be promoted.
     fileprivate func takeWrites(_ does: Bool) async throws {
-        try await database.query("alter system set default_transaction_read_only = \(does ? "off" : "on")")
+        try await set("default_transaction_read_only", to: does ? "off" : "on")
+    }
+
+    /// Changes a setting of the whole server.
+    fileprivate func set(_ setting: String, to value: String) async throws {
+        try await database.query("alter system set \(setting) = '\(value)'")
         try await database.query("select pg_reload_conf()")
     }
 }

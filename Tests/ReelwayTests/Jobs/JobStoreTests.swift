@@ -10,13 +10,10 @@ struct JobStoreTests {
     @Test(arguments: TestDatabase.Way.allCases)
     func `an inserted video is claimed, reports progress and becomes ready`(way: TestDatabase.Way) async throws {
         try await TestDatabase.withStore(way) { test, store in
-            let id = try await test.insertVideo("item-1", name: "clip.mov")
+            let id = try await test.insertVideo("item-1")
             let job = try #require(try await store.claim(owner: "a", lease: 60))
             #expect(
-                job
-                    == Job(
-                        videoID: id, fileID: "item-1", driveID: nil, filename: "clip.mov", attempt: 1, owner: "a",
-                        fence: 1))
+                job == Job(videoID: id, fileID: "item-1", driveID: nil, attempt: 1, owner: "a", fence: 1))
             #expect(try await store.claim(owner: "b", lease: 60) == nil)
             #expect(try await store.heartbeat(job, lease: 60))
             #expect(try await store.progress(job, stage: "transcoding", fraction: 0.5, lease: 60))
@@ -168,6 +165,28 @@ struct JobStoreTests {
             #expect(try await store.claim(owner: "a", lease: 60)?.videoID == next)
             let status = try #require(try await store.status(id))
             #expect(status.state == .failed && status.error?.hasPrefix("input_not_found: ") == true)
+        }
+    }
+
+    @Test func `a video that waits by hand and names no source holds up nothing`() async throws {
+        try await TestDatabase.withStore { test, store in
+            _ = try await test.insertVideo(nil)
+            try await test.database.query(
+                "update product_videos set social_ready_next_attempt_at = now() - interval '1 day'")
+            let next = try await test.insertVideo()
+            #expect(try await store.claim(owner: "a", lease: 60)?.videoID == next)
+        }
+    }
+
+    @Test func `what a claim took whose answer was lost is found by the claim's name`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            #expect(try await store.claimed(by: "a/1", lease: 60) == nil)
+            let job = try #require(try await store.claim(owner: "a/1", lease: 60))
+            try await test.expireLease(id)
+            #expect(try await store.claimed(by: "a/2", lease: 60) == nil)
+            #expect(try await store.claimed(by: "a/1", lease: 60) == job)
+            #expect(try await store.claim(owner: "b", lease: 60) == nil)
         }
     }
 

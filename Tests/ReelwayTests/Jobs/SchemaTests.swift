@@ -73,7 +73,7 @@ struct SchemaTests {
                 asked)
             #expect(try await store.trigger(asked) == .queued)
             let job = try #require(try await store.claim(owner: "a", lease: 60))
-            #expect(job.videoID == known && job.filename == nil && job.driveID == nil)
+            #expect(job.videoID == known && job.driveID == nil)
             #expect(try await store.trigger(known) == .alreadyProcessing)
             #expect(try await store.uploadStarted(job, key: "k", uploadID: nil))
             #expect(try await store.complete(job, url: "https://u", report: nil))
