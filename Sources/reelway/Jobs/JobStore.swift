@@ -165,8 +165,9 @@ final class JobStore: Sendable {
                 where \(Self.isOurs(id))
                 returning 1
             ), kept as (
-                update reelway_objects set finished = true, upload_id = null
-                where video_id = $1 and fence = $3::bigint and exists (select from done)
+                -- What was finished before is a leftover now.
+                update reelway_objects set finished = fence = $3::bigint, upload_id = null
+                where video_id = $1 and (fence = $3::bigint or finished) and exists (select from done)
             )
             select exists (select from done) or exists (
                 select from product_videos

@@ -23,6 +23,12 @@ struct Leftover: Sendable, Equatable {
 /// row that it has locked, and only where nobody asks for the video. Whoever asks for it changes that row afterwards, so
 /// whoever claims it then finds the mark: it waits until `isBeingRemoved` says no before it sends the store anything.
 /// A mark ends with its removal, or with its time where the remover died or can't tell whether it succeeded.
+///
+/// What is left is removed twice, a minute apart: a worker that was told to stop may have had a request under way of which
+/// the store makes an object only then.
+///
+/// The note of an object that a row shows, or showed last, is `finished`, and no leftover. It stays with its object when the
+/// row is deleted: whoever has the address may go on showing it.
 extension JobStore {
     /// Notes that the job writes an object.
     ///
@@ -59,10 +65,18 @@ extension JobStore {
     /// What is left of dead, failed and cancelled jobs, and objects of ready videos that a newer one has replaced. Nothing
     /// of a running job, and never what a row's address shows.
     ///
-    /// - Parameter limit: how many at most, the oldest first.
+    /// - Parameter limit: how many at most: first those that nobody has tried to remove, the oldest first, so that what can't
+    ///   be removed keeps none of the rest.
     func leftovers(limit: Int = 100) async throws -> [Leftover] {
-        let sql = try await leftovers(among: "product_videos", where: "true")
-        return try await database.query("\(sql) order by o.created_at limit $1::bigint", limit).rows.map(Leftover.init)
+        try await database.query(try await leftoversStatement(), limit).rows.map(Leftover.init)
+    }
+
+    /// Finds leftovers, `$1` at most.
+    func leftoversStatement() async throws -> String {
+        """
+        \(try await leftovers(among: "product_videos", where: "true"))
+        order by o.removing_until nulls first, o.created_at limit $1::bigint
+        """
     }
 
     /// Keeps a leftover's key from being written while it is removed. Where its video is asked for no mark is needed: only
@@ -115,13 +129,11 @@ extension JobStore {
             -- Another attempt may write the same key at any moment.
             coalesce(v.social_ready_status in ('pending', 'processing'), false) as is_busy,
             coalesce(strpos(v.social_ready_url, o.key) > 0, false) or exists (
-                select from reelway_objects p
-                where p.video_id = o.video_id and p.key = o.key and p.fence <> o.fence and p.finished) as is_kept
+                select from reelway_objects p where p.video_id = o.video_id and p.key = o.key and p.finished) as is_kept
         ) s
-        where \(condition) and case
-            when o.finished then v.social_ready_status = 'ready' and v.social_ready_fence <> o.fence
-            when v.social_ready_status = 'processing' and v.social_ready_fence = o.fence then false
-            else o.upload_id is not null or not s.is_busy end
+        where \(condition) and not o.finished and coalesce(o.removed_at < now() - interval '1 minute', true)
+            and not coalesce(v.social_ready_status = 'processing' and v.social_ready_fence = o.fence, false)
+            and (o.upload_id is not null or not s.is_busy)
         """
     }
 
@@ -130,9 +142,14 @@ extension JobStore {
         if leftover.isLast {
             try await database.query(
                 """
-                delete from reelway_objects
+                with gone as (
+                    delete from reelway_objects
+                    where video_id = $1 and fence = $2::bigint and key = $3
+                        and removing_until is not distinct from $4::timestamptz and removed_at is not null
+                )
+                update reelway_objects set removed_at = now(), removing_until = null, upload_id = null
                 where video_id = $1 and fence = $2::bigint and key = $3
-                    and removing_until is not distinct from $4::timestamptz
+                    and removing_until is not distinct from $4::timestamptz and removed_at is null
                 """, leftover.videoID, leftover.fence, leftover.key, leftover.removal)
         } else {
             try await database.query(

@@ -21,6 +21,7 @@ struct Schema {
         Migration(name: "0004_tables", sql: text(PackageResources._004_tables_sql)),
         Migration(name: "0005_removals", sql: text(PackageResources._005_removals_sql)),
         Migration(name: "0006_nulls", sql: text(PackageResources._006_nulls_sql)),
+        Migration(name: "0007_leftovers", sql: text(PackageResources._007_leftovers_sql)),
     ]
 
     /// The application's table, for where there is no application. Does nothing where the table is.

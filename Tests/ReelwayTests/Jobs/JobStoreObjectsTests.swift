@@ -134,6 +134,50 @@ struct JobStoreObjectsTests {
         }
     }
 
+    @Test func `what was removed is removed once more after a minute, and forgotten then`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let (_, left) = try await Self.cancelled(test, store)
+            try await store.settled(try #require(try await store.startRemoval(left, holding: 60)))
+            #expect(try await store.leftovers().isEmpty)
+            #expect(try await store.startRemoval(left, holding: 60) == nil)
+            try await test.passRemovals()
+            let again = try #require(try await store.leftovers().first)
+            #expect(again.key == left.key && again.deletesObject)
+            try await store.settled(try #require(try await store.startRemoval(again, holding: 60)))
+            #expect(try await test.database.query("select from reelway_objects").count == 0)
+        }
+    }
+
+    @Test func `what couldn't be removed comes after what nobody has tried`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let (_, first) = try await Self.cancelled(test, store)
+            let (_, second) = try await Self.cancelled(test, store)
+            #expect(try await store.leftovers(limit: 1) == [first])
+            _ = try await store.startRemoval(first, holding: 0)
+            #expect(try await store.leftovers(limit: 1) == [second])
+        }
+    }
+
+    @Test func `leftovers are found by index, however many videos are ready`() async throws {
+        try await TestDatabase.withStore { test, store in
+            try await test.database.query(
+                """
+                with made as (
+                    insert into product_videos (onedrive_file_id, social_ready_status, social_ready_url)
+                    select 'item', 'ready', 'https://u' from generate_series(1, 20000) returning id
+                )
+                insert into reelway_objects (video_id, fence, key, finished) select id::text, 0, 'k', true from made
+                """, timeout: .seconds(60))
+            _ = try await Self.cancelled(test, store)
+            try await test.database.query("analyze product_videos, reelway_objects", timeout: .seconds(60))
+            #expect(try await store.leftovers().count == 1)
+            let sql = try await store.leftoversStatement().replacing("$1", with: "100")
+            let plan = try await test.database.query("explain \(sql)").rows.compactMap { $0["QUERY PLAN"] }
+                .joined(separator: "\n")
+            #expect(plan.contains("reelway_objects_unfinished") && !plan.contains("Seq Scan"), "\(plan)")
+        }
+    }
+
     @Test func `an upload whose id got lost is looked for once the video is ready, and its object stays`() async throws
     {
         try await TestDatabase.withStore { test, store in

@@ -7,7 +7,9 @@ import Testing
 /// The migrations, on databases as they may be found.
 @Suite(.enabled(if: TestDatabase.isThere && TestDatabase.hasPooler))
 struct SchemaTests {
-    static let names = ["0001_columns", "0002_queue", "0003_triggers", "0004_tables", "0005_removals", "0006_nulls"]
+    static let names = [
+        "0001_columns", "0002_queue", "0003_triggers", "0004_tables", "0005_removals", "0006_nulls", "0007_leftovers",
+    ]
 
     @Test(arguments: TestDatabase.Way.allCases)
     func `migrations are applied once, also side by side`(way: TestDatabase.Way) async throws {

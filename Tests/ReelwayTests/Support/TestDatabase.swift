@@ -79,4 +79,9 @@ struct TestDatabase: Sendable {
         try await database.query(
             "update product_videos set social_ready_lease_until = now() - interval '1 s' where id::text = $1", id)
     }
+
+    /// Lets the time pass between the two removals of what is left.
+    func passRemovals() async throws {
+        try await database.query("update reelway_objects set removed_at = removed_at - interval '1 minute'")
+    }
 }

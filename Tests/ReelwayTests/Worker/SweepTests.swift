@@ -3,6 +3,7 @@ import LoopbackHTTP
 import Postgres
 import StorageFaults
 import Testing
+import Transfer
 
 @testable import reelway
 
@@ -76,6 +77,29 @@ struct SweepTests {
             worker.signal(SIGTERM)
             #expect(try await worker.end(within: 20).status == 0)
             await proxy.stop()
+        }
+    }
+
+    @Test func `An object that the store makes only after its video's leftovers were removed is removed, too`()
+        async throws
+    {
+        try await Shop.with { shop in
+            let store = JobStore(shop.test.database)
+            let id = try await Self.leave(in: shop, store)
+            _ = try await store.cancel(id)
+            let worker = try shop.worker()
+            try await worker.says("removed what was left")
+            worker.signal(SIGTERM)
+            #expect(try await worker.end(within: 20).status == 0)
+            // The last request of the worker that had the video takes effect.
+            try await JobThread.run(named: "put") {
+                try shop.store.upload(key: "\(id)/slow.mp4", onEvent: { _ in }).finish(head: [1, 2, 3])
+            }
+            try await shop.test.passRemovals()
+            let next = try shop.worker()
+            try await shop.until("the object is gone", within: 20) { try await shop.objects(of: id).isEmpty }
+            next.signal(SIGTERM)
+            #expect(try await next.end(within: 20).status == 0)
         }
     }
 
