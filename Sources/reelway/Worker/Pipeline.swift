@@ -97,17 +97,26 @@ struct Pipeline: Sendable {
         try await withTaskCancellationHandler {
             try await JobThread.run(named: "sweep") {
                 if let id = leftover.uploadID {
-                    try store.abortUpload(key: leftover.key, id: id, isCancelled: isCancelled)
-                }
-                // A worker may have died before the row knew its upload's id, and now nobody writes this key.
-                if leftover.isLast {
-                    try store.reapUploads(prefix: leftover.key, isCancelled: isCancelled)
+                    try Self.unlessRefused {
+                        try store.abortUpload(key: leftover.key, id: id, isCancelled: isCancelled)
+                    }
                 }
                 if leftover.deletesObject { try store.delete(key: leftover.key, isCancelled: isCancelled) }
+                // A worker may have died before the row knew its upload's id, and now nobody writes this key.
+                if leftover.isLast {
+                    try Self.unlessRefused { try store.reapUploads(prefix: leftover.key, isCancelled: isCancelled) }
+                }
             }
         } onCancel: {
             watch.stop(.shutdown)
         }
+    }
+
+    /// What a store, or this key's rights, will never list or end can't be waited for; the object can be deleted all the same.
+    private static func unlessRefused(_ request: () throws -> Void) throws {
+        do {
+            try request()
+        } catch let error as TransferError where [.storageAuth, .storageRejected].contains(error.code) {}
     }
 }
 

@@ -80,6 +80,25 @@ struct SweepTests {
         }
     }
 
+    @Test func `A key that may not list uploads still has objects deleted`() async throws {
+        try await Shop.with { shop in
+            let store = JobStore(shop.test.database)
+            let id = try await Self.leave(in: shop, store)
+            try await Self.put("\(id)/slow.mp4", in: shop)
+            _ = try await store.cancel(id)
+            let proxy = try await StorageProxy.start(upstream: try #require(shop.environment["S3_ENDPOINT"]))
+            proxy.setFaults([
+                StorageFault(.refuse(.s3(403)), method: "GET", query: ["uploads": nil], times: StorageFault.always)
+            ])
+            let worker = try shop.worker(["S3_ENDPOINT": proxy.url])
+            try await worker.says("removed what was left")
+            #expect(try await shop.objects(of: id).isEmpty)
+            worker.signal(SIGTERM)
+            #expect(try await worker.end(within: 20).status == 0)
+            await proxy.stop()
+        }
+    }
+
     @Test func `An object that the store makes only after its video's leftovers were removed is removed, too`()
         async throws
     {
@@ -92,9 +111,7 @@ struct SweepTests {
             worker.signal(SIGTERM)
             #expect(try await worker.end(within: 20).status == 0)
             // The last request of the worker that had the video takes effect.
-            try await JobThread.run(named: "put") {
-                try shop.store.upload(key: "\(id)/slow.mp4", onEvent: { _ in }).finish(head: [1, 2, 3])
-            }
+            try await Self.put("\(id)/slow.mp4", in: shop)
             try await shop.test.passRemovals()
             let next = try shop.worker()
             try await shop.until("the object is gone", within: 20) { try await shop.objects(of: id).isEmpty }
@@ -121,6 +138,13 @@ struct SweepTests {
         let job = try #require(try await store.claim(owner: "dead", lease: 600))
         #expect(try await store.uploadStarted(job, key: "\(id)/slow.mp4", uploadID: nil))
         return id
+    }
+
+    /// Stores an object of a few bytes.
+    private static func put(_ key: String, in shop: Shop) async throws {
+        try await JobThread.run(named: "put") {
+            try shop.store.upload(key: key, onEvent: { _ in }).finish(head: [1, 2, 3])
+        }
     }
 
     /// Starts a worker, and waits until its sweep hangs in the deletion of an object of this video's, or of any.
