@@ -19,12 +19,17 @@ final class JobStore: Sendable {
     let database: Database
     let policy: AttemptPolicy
     let triggers: TriggerBatches
-    private let knownTable = Mutex<VideoTable?>(nil)
+    private let knownTable = Mutex<(table: VideoTable, end: ContinuousClock.Instant)?>(nil)
+    private let tableLife: Duration
 
-    /// Makes a store; the table is looked at when it is first needed.
-    init(_ database: Database, policy: AttemptPolicy = AttemptPolicy()) {
+    /// Makes a store.
+    ///
+    /// - Parameter tableLife: how long the application's table is believed to be as it was found; migrations of its own may
+    ///   add and drop columns.
+    init(_ database: Database, policy: AttemptPolicy = AttemptPolicy(), tableLife: Duration = .seconds(30)) {
         self.database = database
         self.policy = policy
+        self.tableLife = tableLife
         triggers = TriggerBatches(database)
     }
 
@@ -32,9 +37,9 @@ final class JobStore: Sendable {
     ///
     /// - Throws: `PostgresError` of kind `rejected` where it is absent or not migrated.
     func table() async throws -> VideoTable {
-        if let table = knownTable.withLock({ $0 }) { return table }
+        if let known = knownTable.withLock({ $0 }), ContinuousClock.now < known.end { return known.table }
         let table = try await VideoTable(in: database)
-        knownTable.withLock { $0 = table }
+        knownTable.withLock { $0 = (table, .now + tableLife) }
         return table
     }
 

@@ -172,6 +172,21 @@ struct SchemaTests {
         }
     }
 
+    @Test func `a column that the application adds or drops later is heard of`() async throws {
+        try await TestDatabase.with { test in
+            try await test.database.query("create table product_videos (id text, onedrive_file_id text, filename text)")
+            _ = try await Schema.migrate(test.database, standalone: false)
+            let store = JobStore(test.database, tableLife: .milliseconds(100))
+            try await test.database.query("insert into product_videos values ('v', 'f', 'clip.mov')")
+            #expect(try await store.status("v")?.json.contains("clip.mov") == true)
+            try await test.database.query(
+                "alter table product_videos drop column filename, add column onedrive_drive_id text default 'd'")
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(try await store.status("v") != nil)
+            #expect(try await store.claim(owner: "a", lease: 60)?.driveID == "d")
+        }
+    }
+
     @Test func `the world reads none of Reelway's tables`() async throws {
         try await TestDatabase.withStore { test, _ in
             let role = "world_\(UInt32.random(in: 0 ..< .max))"
