@@ -201,7 +201,8 @@ final class JobStore: Sendable {
         case lost
     }
 
-    /// Says that the attempt failed: the video is tried again after a pause, or given up.
+    /// Says that the attempt failed: the video is tried again after a pause, or given up. To be repeated until it doesn't
+    /// throw, as `complete`.
     ///
     /// - Parameters:
     ///   - code: why.
@@ -211,23 +212,26 @@ final class JobStore: Sendable {
     func fail(
         _ job: Job, _ code: ErrorCode, _ message: String, retryAfter: Double? = nil
     ) async throws -> FailureOutcome {
-        let error = Self.errorText(code, message)
-        switch JobState.processing.after(.failed(code), attempt: job.attempt, of: policy.attempts) {
-        case .pending:
-            let delay = policy.delay(
-                afterAttempt: job.attempt, retryAfter: retryAfter, random: .random(in: 0..<1))
-            let isOurs = try await write(
-                job,
-                """
-                social_ready_status = 'pending', social_ready_lease_owner = null, social_ready_error = $4,
-                social_ready_next_attempt_at = now() + make_interval(secs => $5::float8)
-                """, error, delay)
-            return isOurs ? .retried(after: delay) : .lost
-        default:
-            let tries = code.isTransient ? " (\(job.attempt) attempts)" : ""
-            let isOurs = try await write(job, "social_ready_status = 'failed', social_ready_error = $4", error + tries)
-            return isOurs ? .final : .lost
-        }
+        let state = JobState.processing.after(.failed(code), attempt: job.attempt, of: policy.attempts) ?? .failed
+        let tries = state == .failed && code.isTransient ? " (\(job.attempt) attempts)" : ""
+        let delay = policy.delay(afterAttempt: job.attempt, retryAfter: retryAfter, random: .random(in: 0..<1))
+        let id = try await table().cast("$1")
+        let answer = try await database.query(
+            """
+            with done as (
+                update product_videos v set
+                    social_ready_status = $4, social_ready_error = $5, social_ready_lease_owner = null,
+                    social_ready_next_attempt_at = now() + make_interval(secs => $6::float8)
+                where \(Self.isOurs(id))
+                returning 1
+            )
+            select exists (select from done) or exists (
+                select from product_videos
+                where id = \(id) and social_ready_fence = $3::bigint and social_ready_status = $4
+                    and social_ready_error = $5) as is_done
+            """, job.videoID, job.owner, job.fence, state.rawValue, Self.errorText(code, message) + tries, delay)
+        guard answer.rows.first?["is_done"] == "t" else { return .lost }
+        return state == .pending ? .retried(after: delay) : .final
     }
 
     /// Puts the video back for another worker at once, as if it had not been taken: it was the first in the queue.

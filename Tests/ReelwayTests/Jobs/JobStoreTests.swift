@@ -215,6 +215,18 @@ struct JobStoreTests {
         }
     }
 
+    @Test(arguments: [ErrorCode.sourceUnavailable, .sourceCorrupt])
+    func `a failure whose answer was lost is answered again as it was`(code: ErrorCode) async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            for _ in 0..<2 { #expect(try await store.fail(job, code, "no") != .lost) }
+            #expect(try await store.status(id)?.error == "\(code.rawValue): no")
+            #expect(try await store.reset(id) == .changed)
+            #expect(try await store.fail(job, code, "no") == .lost)
+        }
+    }
+
     @Test func `a hopeless failure is final at once`() async throws {
         try await TestDatabase.withStore { test, store in
             let id = try await test.insertVideo()
