@@ -18,6 +18,8 @@ final class Metrics: Sendable {
         case retried
         /// Given back unharmed: the program ended or the lease was lost.
         case released
+        /// The database didn't take what became of it: its lease has to run out.
+        case unwritten
     }
 
     private struct Request: Hashable {

@@ -250,7 +250,7 @@ struct JobRun: Sendable {
     private func unwritten(_ error: any Error, _ logger: Logger) -> End {
         let failure = Failure(error)
         logger.error("the video's end isn't written; its lease has to run out", metadata: ["error": "\(failure)"])
-        return (.released, failure.code)
+        return (.unwritten, failure.code)
     }
 
     /// Repeats a write for as long as the database is away: the work is done and must be neither lost nor repeated. One that

@@ -59,7 +59,8 @@ final class JobWatch: Sendable {
     /// Says that the job's thread waits for something that ends by itself: that is no standstill.
     func waitsItsTurn() { state.withLock { $0.waits += 1 } }
 
-    /// Lets go of what the job has given it, which may hold this in turn. To be called when the thread has ended.
+    /// Lets go of what the job has given it, which may hold this in turn. To be called when the thread has ended or
+    /// is left behind.
     func letGo() {
         state.withLock { state in
             state.stopActions = []

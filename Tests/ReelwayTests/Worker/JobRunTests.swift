@@ -111,6 +111,7 @@ struct JobRunTests {
                 }
             }
             #expect(!bench.log.text.contains("video is given back"))
+            #expect(bench.metrics.text(queue: nil).contains("outcome=\"unwritten\"} 1"))
             #expect(bench.log.text.contains("lease has to run out"))
             #expect(try await shop.test.row(id)?["social_ready_status"] == "processing")
         }
