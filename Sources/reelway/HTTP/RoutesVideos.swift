@@ -98,6 +98,8 @@ struct VideoRoutes: Sendable {
         try request.refuseBody()
         let status = try await known(id)
         if let end = try Self.end(status) { return end }
+        // HEAD is safe (RFC 9110, section 9.2.1): it asks for nothing to be done.
+        if request.method == .head { return Self.going(status) }
         switch try await store.expedite(id) {
         case .queued: wake()
         case .unknown: throw APIError.noSuchVideo

@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import Testing
 
 @testable import reelway
@@ -82,6 +83,21 @@ extension HTTPTests {
                 }
                 // Asking is not retrying.
                 #expect(try await service.store.status(id)?.state == .failed)
+            }
+        }
+
+        @Test func `HEAD is answered at once and queues nothing`() async throws {
+            try await LiveService.with { service in
+                let id = try await service.test.insertVideo()
+                let due = try await service.test.row(id)?["social_ready_next_attempt_at"]
+                let begun = ContinuousClock.now
+                let answer = try await HTTPConnection.with(port: service.port) { connection in
+                    try await connection.request("HEAD", "/videos/\(id)/social-ready?wait=30")
+                }
+                #expect(ContinuousClock.now - begun < .seconds(15))
+                #expect(answer.status == 202)
+                #expect(service.wakes.value == 0)
+                #expect(try await service.test.row(id)?["social_ready_next_attempt_at"] == due)
             }
         }
 
