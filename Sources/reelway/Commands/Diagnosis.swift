@@ -135,11 +135,12 @@ struct Diagnosis: Sendable {
     private func storage() async -> Finding {
         do {
             let store = try remote.store()
-            let probe = try await JobThread.run(named: "probe") {
+            let (probe, uploads) = try await JobThread.run(named: "probe") {
                 let deadline = ContinuousClock.now + .seconds(30)
                 let isLate: @Sendable () -> Bool = { ContinuousClock.now > deadline }
                 try store.prepare(isCancelled: isLate)
-                return try store.probe(isCancelled: isLate)
+                let probe = try store.probe(isCancelled: isLate)
+                return (probe, Result { try store.reapUploads(prefix: "reelway-probe/", isCancelled: isLate) })
             }
             guard probe.isPubliclyReadable else {
                 return Finding(
@@ -149,8 +150,15 @@ struct Diagnosis: Sendable {
                             .storageRejected, "what is stored can't be fetched without credentials: \(probe.publicURL)"),
                         mend: "make the bucket public, or set STORAGE_PUBLIC_URL to where it is"))
             }
-            return Finding(
-                subject: "storage", verdict: .good("\(store.description) takes, shows and deletes objects"))
+            let praise = "\(store.description) takes, shows and deletes objects"
+            if case .failure(let error) = uploads {
+                return Finding(
+                    subject: "storage",
+                    verdict: .note(
+                        "\(praise), and doesn't list uploads, so that those a worker left behind stay there: "
+                            + Failure(error).message))
+            }
+            return Finding(subject: "storage", verdict: .good(praise))
         } catch {
             return Finding(subject: "storage", verdict: .fault(Failure(error), mend: settings.storage.variables))
         }

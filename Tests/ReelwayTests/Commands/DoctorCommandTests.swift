@@ -1,6 +1,7 @@
 import Foundation
 import OneDriveSandbox
 import Postgres
+import StorageFaults
 import Testing
 
 @testable import reelway
@@ -56,6 +57,22 @@ struct DoctorCommandTests {
             #expect(
                 ill.errors
                     == "reelway: database_unavailable: the checks of database, storage, OneDrive failed: see above\n")
+        }
+    }
+
+    @Test(.enabled(if: Shop.isThere))
+    func `doctor tells of a key that may not list uploads`() async throws {
+        try await Shop.with { shop in
+            let proxy = try await StorageProxy.start(upstream: try #require(shop.environment["S3_ENDPOINT"]))
+            proxy.setFaults([
+                StorageFault(.refuse(.s3(403)), method: "GET", query: ["uploads": nil], times: StorageFault.always)
+            ])
+            let told = try await Program.run(
+                Program.reelway, ["doctor"], environment: shop.environment.merging(["S3_ENDPOINT": proxy.url]) { $1 })
+            #expect(told.status == 0, "\(told.output)\(told.errors)")
+            #expect(
+                told.output.contains("takes, shows and deletes objects, and doesn't list uploads"), "\(told.output)")
+            await proxy.stop()
         }
     }
 
