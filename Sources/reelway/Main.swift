@@ -15,6 +15,7 @@ struct ReelwayCommand: AsyncParsableCommand {
         ])
 
     static func main() async {
+        Interruption.outlivesReaders()
         var status: Int32
         do {
             var command = try parseAsRoot()

@@ -60,6 +60,22 @@ struct CommandTests {
         #expect(lost.status == 73 && lost.errors.hasPrefix("reelway: storage_rejected: "), "\(lost.errors)")
     }
 
+    @Test func `a reader that has gone ends no transcode, and is told where it missed what was asked for`() throws {
+        let folder = try Scratch.folder()
+        func run(_ descriptor: Int, _ command: String) throws -> Shell.Result {
+            let gone = "exec \(descriptor)> >(exit); wait $!; exec env --default-signal=PIPE \"$0\" \(command)"
+            return try Shell.run("bash", ["-c", gone, Repository.program], limit: 60)
+        }
+        let clip = Fixture.path("copy-no-audio.mp4")
+        #expect(try run(1, "transcode \(clip) \(folder)/out.mp4 --progress json").status == 0)
+        #expect(try run(2, "transcode \(clip) \(folder)/two.mp4 --progress plain").status == 0)
+        #expect(try Scratch.contents(of: folder) == ["out.mp4", "two.mp4"])
+        for command in ["inspect \(clip) --json", "transcode \(clip) \(folder)/three.mp4 --progress none --report -"] {
+            let lost = try run(1, command)
+            #expect(lost.status == 73 && lost.errors.hasPrefix("reelway: storage_rejected: "), "\(lost.errors)")
+        }
+    }
+
     @Test func `an output that exists is refused before any work, and replaced with --overwrite`() throws {
         let output = try Scratch.folder() + "/out.mp4"
         try Data("mine".utf8).write(to: URL(fileURLWithPath: output))
@@ -129,6 +145,24 @@ struct CommandTests {
     /// Each line as what it has to be.
     private static func steps(_ lines: String) throws -> [Media.Progress] {
         try lines.split(separator: "\n").map { try JSONDecoder().decode(Media.Progress.self, from: Data($0.utf8)) }
+    }
+
+    @Test func `a terminal that goes away ends the work as Ctrl-C does, unless that is to be ignored`() throws {
+        let folder = try Scratch.folder()
+        func run(_ prelude: String, _ arguments: String) throws -> Shell.Result {
+            try Shell.run(
+                "bash", ["-c", "\(prelude) exec \"$0\" transcode \(arguments) --progress none", Repository.program]
+            ) {
+                process in
+                while !Shell.catches(SIGTERM, process) { usleep(1000) }
+                kill(process, SIGHUP)
+            }
+        }
+        let long = try run("", "\(Fixture.path("size-4k60-portrait.mp4")) \(folder)/long.mp4 --preset veryslow")
+        #expect(long.status == 130 && long.errors.hasPrefix("reelway: cancelled: "), "\(long.status): \(long.errors)")
+        let short = try run("trap '' HUP;", "\(Fixture.path("sync-30fps.mp4")) \(folder)/short.mp4 --force-encode")
+        #expect(short.status == 0, "\(short.status): \(short.errors)")
+        #expect(try Scratch.contents(of: folder) == ["short.mp4"])
     }
 
     @Test(arguments: [nil, 0, 0.4, 1.2])

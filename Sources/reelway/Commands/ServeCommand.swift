@@ -10,7 +10,7 @@ import UnixSignals
 /// `reelway serve`: the HTTP endpoint and the worker, in one process or in two.
 ///
 /// ```
-/// stop by SIGTERM or SIGINT, from the right to the left, each when its right is done:
+/// stop by SIGTERM, SIGINT or SIGHUP, from the right to the left, each when its right is done:
 ///   HTTPService ◀─ VideoWatch ◀─ Worker ◀─ Readiness
 ///   answers until  ends event    finishes   turns /readyz
 ///   the last       streams       or releases to 503
@@ -101,7 +101,7 @@ struct ServeCommand: AsyncParsableCommand {
                     service: service,
                     failureTerminationBehavior: service is Worker ? .gracefullyShutdownGroup : .cancelGroup)
             },
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            gracefulShutdownSignals: [.sigterm, .sigint] + (Interruption.heedsHangup ? [.sighup] : []), logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(settings.worker.graceSeconds + Self.lastWordSeconds)
         try await ServiceGroup(configuration: configuration).run()
     }

@@ -8,7 +8,7 @@ import Testing
 struct ServeCommandTests {
     @Test func `serve says where it listens, answers, and stops when it is told to`() async throws {
         try await TestDatabase.withStore { test, _ in
-            for signal in [SIGTERM, SIGINT] {
+            for signal in [SIGTERM, SIGINT, SIGHUP] {
                 let serve = try Program(
                     Program.reelway, ["serve", "--role", "http", "--port", "0"],
                     environment: ["DATABASE_URL": test.address, "PORT": "1", "LOG_FORMAT": "json"])
@@ -38,6 +38,27 @@ struct ServeCommandTests {
                 "/bin/sh", ["-c", "exec \"$0\" serve --role http --port 0 2>/dev/full", Program.reelway],
                 environment: ["DATABASE_URL": test.address, "LOG_LEVEL": "trace"])
             let port = try await serve.port()
+            let answer = try await HTTPConnection.with(port: port) { try await $0.request("GET", "/readyz") }
+            #expect(answer.status == 200)
+            serve.signal(SIGTERM)
+            let end = try await serve.end(within: 15)
+            #expect(end.status == 0)
+        }
+    }
+
+    @Test func `a log whose reader has gone ends nothing, nor does a terminal whose end it was told to ignore`()
+        async throws
+    {
+        try await TestDatabase.withStore { test, _ in
+            let serve = try Program(
+                "/bin/bash",
+                [
+                    "-c",
+                    "exec 2> >(exit); wait $!; trap '' HUP; exec env --default-signal=PIPE \"$0\" serve --role http --port 0",
+                    Program.reelway,
+                ], environment: ["DATABASE_URL": test.address, "LOG_LEVEL": "trace"])
+            let port = try await serve.port()
+            serve.signal(SIGHUP)
             let answer = try await HTTPConnection.with(port: port) { try await $0.request("GET", "/readyz") }
             #expect(answer.status == 200)
             serve.signal(SIGTERM)
