@@ -9,11 +9,20 @@ public final class FileSource: ByteSource {
     /// True for a regular file.
     public let isSeekable: Bool
     private let descriptor: Int32
+    private let isCancelled: @Sendable () -> Bool
 
     /// Opens the file. Throws `input_not_found` where there is none that can be read.
-    public init(path: String) throws {
+    ///
+    /// - Parameter isCancelled: asked while a pipe, named like a file, has nothing to read, nor perhaps a writer; once true,
+    ///   `read` throws `cancelled`.
+    public init(path: String, isCancelled: @escaping @Sendable () -> Bool = { false }) throws {
         name = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        self.isCancelled = isCancelled
+        // A pipe without a writer opens at once, and is waited for where the wait can be ended.
+        var descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        // Another program's lease on the file: it gives way to who waits.
+        if descriptor < 0, errno == EWOULDBLOCK { descriptor = open(path, O_RDONLY | O_CLOEXEC) }
+        self.descriptor = descriptor
         guard descriptor >= 0 else {
             throw MediaError(.inputNotFound, "\(path): \(String(cString: strerror(errno))); check the path")
         }
@@ -31,7 +40,10 @@ public final class FileSource: ByteSource {
 
     /// Reads up to a buffer; see `ByteSource`.
     public func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
-        let count = try PosixRead.read(descriptor, into: &buffer, at: isSeekable ? offset : nil, name)
+        let count =
+            isSeekable
+            ? try PosixRead.read(descriptor, into: &buffer, at: offset, name)
+            : try PosixRead.readNext(descriptor, into: &buffer, name, isCancelled: isCancelled)
         if count == 0, let length, offset < length {
             throw MediaError(.sourceTruncated, "\(name) became shorter while it was read")
         }
@@ -47,31 +59,52 @@ public final class StandardInput: ByteSource {
     public let length: Int64? = nil
     /// A pipe goes forward only, and a file is taken for one.
     public let isSeekable = false
+    private let isCancelled: @Sendable () -> Bool
 
     /// Reads from descriptor 0, which stays open.
-    public init() {}
+    ///
+    /// - Parameter isCancelled: asked while there is nothing to read; once true, `read` throws `cancelled`.
+    public init(isCancelled: @escaping @Sendable () -> Bool = { false }) { self.isCancelled = isCancelled }
 
     /// Reads what comes next; see `ByteSource`.
     public func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
-        try PosixRead.read(STDIN_FILENO, into: &buffer, at: nil, name)
+        try PosixRead.readNext(STDIN_FILENO, into: &buffer, name, isCancelled: isCancelled)
     }
 }
 
 /// The one place that calls `read` and `pread`.
 private enum PosixRead {
-    static func read(_ descriptor: Int32, into buffer: inout MutableRawSpan, at offset: Int64?, _ name: String) throws
-        -> Int
-    {
+    /// Reads from a file, which has its bytes already.
+    static func read(
+        _ descriptor: Int32, into buffer: inout MutableRawSpan, at offset: Int64, _ name: String
+    ) throws -> Int {
         while true {
-            let count = buffer.withUnsafeMutableBytes { bytes in
-                offset.map { pread(descriptor, bytes.baseAddress, bytes.count, off_t($0)) }
-                    ?? Glibc.read(descriptor, bytes.baseAddress, bytes.count)
-            }
+            let count = buffer.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, off_t(offset)) }
             if count >= 0 { return count }
-            guard errno == EINTR else {
-                throw MediaError(.sourceUnavailable, "\(name) can't be read: \(String(cString: strerror(errno)))")
-            }
+            guard errno == EINTR else { throw fault(name) }
         }
+    }
+
+    /// Waits for what comes next and reads it.
+    ///
+    /// `read` alone can't be ended: a signal has it go on waiting. And where nobody has opened a pipe to write to it yet,
+    /// `read` takes that for its end; `poll` doesn't.
+    static func readNext(
+        _ descriptor: Int32, into buffer: inout MutableRawSpan, _ name: String, isCancelled: () -> Bool
+    ) throws -> Int {
+        while true {
+            if isCancelled() { throw MediaError.cancelled }
+            var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&wanted, 1, 100) > 0 else { continue }
+            let count = buffer.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+            if count >= 0 { return count }
+            // Another reader of the same pipe may have been faster.
+            guard errno == EINTR || errno == EAGAIN else { throw fault(name) }
+        }
+    }
+
+    private static func fault(_ name: String) -> MediaError {
+        MediaError(.sourceUnavailable, "\(name) can't be read: \(String(cString: strerror(errno)))")
     }
 }
 

@@ -165,6 +165,37 @@ struct CommandTests {
         #expect(try Scratch.contents(of: folder) == ["short.mp4"])
     }
 
+    @Test(arguments: ["- \"$2\" <>\"$1\"", "\"$1\" \"$2\""], [SIGINT, SIGTERM])
+    func `the wait for a pipe in which nothing comes can be ended`(words: String, signal: Int32) throws {
+        let folder = try Scratch.folder()
+        #expect(mkfifo(folder + "/pipe", 0o600) == 0)
+        let result = try Shell.run(
+            "bash",
+            ["-c", "exec \"$0\" transcode \(words)", Repository.program, folder + "/pipe", folder + "/out.mp4"],
+            limit: 20
+        ) { process in
+            while !Shell.catches(SIGTERM, process) { usleep(1000) }
+            usleep(300_000)
+            kill(process, signal)
+        }
+        #expect(
+            result.status == 130 && result.errors.contains("reelway: cancelled: "), "\(result.status): \(result.errors)"
+        )
+        #expect(try Scratch.contents(of: folder) == ["pipe"])
+    }
+
+    @Test func `a named pipe is read from its writer's coming to its going, however late and slow it is`() throws {
+        let folder = try Scratch.folder()
+        #expect(mkfifo(folder + "/pipe", 0o600) == 0)
+        let writer = "{ sleep 0.5; { sleep 0.5; head -c 5000 \"$1\"; sleep 0.3; tail -c +5001 \"$1\"; } >\"$2/pipe\"; }"
+        let result = try Shell.run(
+            "bash",
+            ["-c", "\(writer) & \"$0\" transcode \"$2/pipe\" \"$2/out.mp4\" --preset superfast --progress none"]
+                + [Repository.program, Fixture.path("container-moov-first.mp4"), folder])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(try Judge.conforms(folder + "/out.mp4", Judge.Allowance(copiedVideo: true)) == [])
+    }
+
     @Test(arguments: [nil, 0, 0.4, 1.2])
     func `Ctrl-C ends within a second with 130 and leaves nothing`(after seconds: Double?) throws {
         let folder = try Scratch.folder()

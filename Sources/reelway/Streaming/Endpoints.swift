@@ -13,7 +13,7 @@ struct Endpoints {
 
     /// A path, `-`, `http(s)://…`, `onedrive:ITEM` or `onedrive:DRIVE/ITEM`.
     mutating func input(_ name: String) throws -> any ByteSource {
-        if name == "-" { return StandardInput() }
+        if name == "-" { return StandardInput(isCancelled: isCancelled) }
         let lowercased = name.lowercased()
         let download: RangedSource
         if lowercased.hasPrefix("https://") || lowercased.hasPrefix("http://") {
@@ -34,7 +34,7 @@ struct Endpoints {
                 try await oneDrive.open(try await oneDrive.item(item, drive: drive), options: remote.readAhead)
             }
         } else {
-            return try FileSource(path: name)
+            return try FileSource(path: name, isCancelled: isCancelled)
         }
         interruption.watch(isCancelled) { download.abort() }
         return RemoteSource(download)
