@@ -57,11 +57,7 @@ struct DirectoryStore: ObjectStore {
         // just being made in looks empty too: that object makes it again.
         defer { EmptyFolder.remove((path as NSString).deletingLastPathComponent) }
         guard FileManager.default.fileExists(atPath: path) else { return }
-        do {
-            try FileManager.default.removeItem(atPath: path)
-        } catch {
-            throw Failure(.storageRejected, "\(key) can't be deleted from \(folder); check its permissions")
-        }
+        try remove(path, of: key, isCancelled: isCancelled)
     }
 
     /// A file without a name ends with its process: there is nothing to end.
@@ -88,6 +84,16 @@ struct DirectoryStore: ObjectStore {
             throw Failure(.storageRejected, "the object's key can't be used as a path")
         }
         return "\(folder)/\(key)"
+    }
+
+    private func remove(_ path: String, of key: String, isCancelled: () -> Bool) throws {
+        // The process may have slept beyond the time it had, and what lies there be new.
+        if isCancelled() { throw Failure(.cancelled, "stopped before \(key) was deleted from \(folder)") }
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch {
+            throw Failure(.storageRejected, "\(key) can't be deleted from \(folder); check its permissions")
+        }
     }
 }
 

@@ -17,6 +17,16 @@ struct DirectoryStoreTests {
         #expect(url == "http://127.0.0.1:8080/media/\(segment)/0123456789ab.mp4")
     }
 
+    @Test func `an object that came to be while its removal was held up stays`() throws {
+        let folder = try TestFolder()
+        let store = DirectoryStore(folder: folder.path, publicURL: "http://127.0.0.1:8080/media")
+        try store.upload(key: "video/a.mp4", onEvent: { _ in }).finish(head: [1, 2, 3])
+        #expect(throws: Failure.self) { try store.delete(key: "video/a.mp4", isCancelled: { true }) }
+        #expect(try store.head(key: "video/a.mp4", isCancelled: { false }) != nil)
+        try store.delete(key: "video/a.mp4", isCancelled: { false })
+        #expect(try store.head(key: "video/a.mp4", isCancelled: { false }) == nil)
+    }
+
     @Test func `a video that is being stored survives the deletion of its last object`() throws {
         let folder = try TestFolder()
         let store = DirectoryStore(folder: folder.path, publicURL: "http://127.0.0.1:8080/media")
