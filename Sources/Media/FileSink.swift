@@ -3,11 +3,13 @@ internal import Crypto
 internal import Glibc
 
 /// A file on disk as a sink. It has no name until it is complete: nothing half-written is ever visible, and nothing
-/// is left behind, whatever ends the process.
+/// is left behind, whatever ends the process. Where the file system has no unnamed files, and for the moment in which one
+/// takes another's place, it has a hidden name, which `isLeft` knows.
 public final class FileSink: ByteSink {
     /// The path.
     public let location: String
     private let overwrite: Bool
+    private let isDurable: Bool
     private let makeFolder: (@Sendable () throws -> Void)?
     private var descriptor: Int32 = -1
     /// Set only where the file system has no unnamed files.
@@ -18,11 +20,16 @@ public final class FileSink: ByteSink {
     /// Prepares to write `path`. Throws `output_exists` where it is there already and `overwrite` is false, and
     /// `storage_rejected` where it is no file (a directory, a device, a pipe) or nothing can be made in its folder.
     ///
-    /// - Parameter makeFolder: makes the path's folder; called as often as the folder isn't there. A file without a name
-    ///   doesn't keep its folder from being removed as empty. Without it a missing folder is an error.
-    public init(path: String, overwrite: Bool, makeFolder: (@Sendable () throws -> Void)? = nil) throws {
+    /// - Parameters:
+    ///   - isDurable: whether the file is to outlive a power failure from when `finish` returns. It waits for the disk then.
+    ///   - makeFolder: makes the path's folder; called as often as the folder isn't there. A file without a name doesn't keep
+    ///     its folder from being removed as empty. Without it a missing folder is an error.
+    public init(
+        path: String, overwrite: Bool, isDurable: Bool = false, makeFolder: (@Sendable () throws -> Void)? = nil
+    ) throws {
         location = path
         self.overwrite = overwrite
+        self.isDurable = isDurable
         self.makeFolder = makeFolder
         var status = stat()
         if stat(path, &status) == 0 {
@@ -40,7 +47,7 @@ public final class FileSink: ByteSink {
         if descriptor < 0, errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL {
             var template: [CChar] = []
             descriptor = try inFolder {
-                template = Array("\(folder)/.reelway-XXXXXX".utf8CString)
+                template = Array("\(folder)/\(FileSink.hiddenPrefix(path))XXXXXX".utf8CString)
                 return mkstemp(&template)
             }
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
@@ -58,15 +65,20 @@ public final class FileSink: ByteSink {
     public func write(_ bytes: [UInt8], headLength: Int) throws {
         self.headLength = Int64(headLength)
         try put(bytes, at: self.headLength + written)
+        // A bit at a time: a slow disk that got all at the end would seem to stand still.
+        let isDue = written / FileSink.syncedBytes < (written + Int64(bytes.count)) / FileSink.syncedBytes
+        if isDurable, isDue, fdatasync(descriptor) != 0 { throw writeError() }
         written += Int64(bytes.count)
     }
 
-    /// Writes the head and gives the file its name.
+    /// Writes the head and gives the file its name, which it keeps if then only the folder can't be put on the disk.
     public func finish(head: [UInt8]) throws {
         do {
             if written > 0, Int64(head.count) != headLength { try moveBody(to: Int64(head.count)) }
             try put(head, at: 0)
+            if isDurable, fdatasync(descriptor) != 0 { throw writeError() }
             try giveName()
+            if isDurable { try keepName() }
         } catch {
             abort()
             throw error
@@ -95,6 +107,16 @@ public final class FileSink: ByteSink {
             offset += Int64(bytes.count)
         }
         return hash.finalize().map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+    }
+
+    /// Whether a file of `path`'s folder, by its name, is what a process that was killed has left of its writing `path`; or
+    /// what a living one writes there.
+    public static func isLeft(_ name: String, of path: String) -> Bool { name.hasPrefix(hiddenPrefix(path)) }
+
+    /// As much of the name as leaves room for what tells attempts apart.
+    private static func hiddenPrefix(_ path: String) -> String {
+        let name = path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...]
+        return ".reelway-\(String(decoding: name.utf8.prefix(200), as: UTF8.self))-"
     }
 
     private static func folder(of path: String) -> String {
@@ -133,7 +155,9 @@ public final class FileSink: ByteSink {
                 throw MediaError(.outputExists, "\(location) came to exist meanwhile; nothing was replaced")
             }
         } else {
-            let hidden = temporaryPath ?? "\(FileSink.folder(of: location))/.reelway-\(getpid())-\(descriptor)"
+            let hidden =
+                temporaryPath
+                ?? "\(FileSink.folder(of: location))/\(FileSink.hiddenPrefix(location))\(UInt64.random(in: 0 ... .max))"
             // With a name in it the folder stays.
             if try temporaryPath != nil
                 || inFolder({ linkat(AT_FDCWD, from, AT_FDCWD, hidden, AT_SYMLINK_FOLLOW) }) == 0
@@ -143,6 +167,17 @@ public final class FileSink: ByteSink {
             }
         }
         throw MediaError(.storageRejected, "\(location) can't be given its name: \(String(cString: strerror(errno)))")
+    }
+
+    /// Puts the name on the disk: the folder, and the folder's own name, which may be as new.
+    private func keepName() throws {
+        let folder = FileSink.folder(of: location)
+        for path in [folder, "\(folder)/.."] {
+            let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            defer { close(descriptor) }
+            // A folder that mustn't be read, and a file system that can't do it for folders, are left to themselves.
+            if fsync(descriptor) != 0, errno != EBADF, errno != EINVAL { throw writeError() }
+        }
     }
 
     /// Renames to a name that must be free; `errno` says why not.
@@ -189,6 +224,9 @@ public final class FileSink: ByteSink {
             isFull ? .storageRejected : .storageUnavailable,
             "\(location) can't be written: \(String(cString: strerror(errno)))\(isFull ? "; make room" : "")")
     }
+
+    /// How much of a durable file the disk gets at once.
+    private static let syncedBytes: Int64 = 32 << 20
 
     /// Linux's O_TMPFILE, a macro Swift doesn't import: 0o20000000 | O_DIRECTORY.
     private static let unnamedFile: Int32 = 0o20000000 | O_DIRECTORY

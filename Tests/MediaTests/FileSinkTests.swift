@@ -21,6 +21,28 @@ struct FileSinkTests {
         #expect(try Scratch.contents(of: folder) == ["out.mp4"])
     }
 
+    @Test func `what a killed process left beside a file is in nobody's way, and is known by its name`() throws {
+        let folder = try Scratch.folder()
+        // In a container that is started anew process and descriptors have their old numbers.
+        for descriptor in 0..<256 {
+            try Data().write(to: URL(fileURLWithPath: "\(folder)/.reelway-\(getpid())-\(descriptor)"))
+        }
+        let path = folder + "/out.mp4"
+        let sink = try FileSink(path: path, overwrite: true, isDurable: true)
+        try sink.finish(head: [1, 2, 3])
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == Data([1, 2, 3]))
+        #expect(try Scratch.contents(of: folder).filter { FileSink.isLeft($0, of: path) }.isEmpty)
+        #expect(FileSink.isLeft(".reelway-out.mp4-a1B2c3", of: path))
+        #expect(!FileSink.isLeft(".reelway-another.mp4-a1B2c3", of: path))
+    }
+
+    @Test(arguments: [1, 200, 255]) func `a name may be as long as the file system takes`(length: Int) throws {
+        let folder = try Scratch.folder()
+        let name = String(repeating: "é", count: length / 2) + (length.isMultiple(of: 2) ? "" : "x")
+        try FileSink(path: "\(folder)/\(name)", overwrite: true).finish(head: [1])
+        #expect(try Scratch.contents(of: folder) == [name])
+    }
+
     @Test func `a folder that can't be made is said`() throws {
         struct Refused: Error {}
         let path = try Scratch.folder() + "/video/out.mp4"

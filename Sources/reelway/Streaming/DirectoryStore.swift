@@ -60,8 +60,16 @@ struct DirectoryStore: ObjectStore {
         try remove(path, of: key, isCancelled: isCancelled)
     }
 
-    /// A file without a name ends with its process: there is nothing to end.
-    func reapUploads(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> Int { 0 }
+    /// Removes what killed processes have left of writing a key. Most of them leave nothing: their files had no name.
+    func reapUploads(prefix key: String, isCancelled: @escaping @Sendable () -> Bool) throws -> Int {
+        let path = try path(of: key)
+        let folder = (path as NSString).deletingLastPathComponent
+        let left = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
+            FileSink.isLeft($0, of: path)
+        }
+        for name in left { try remove("\(folder)/\(name)", of: key, isCancelled: isCancelled) }
+        return left.count
+    }
 
     func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws {}
 
@@ -110,7 +118,8 @@ private final class DirectoryUpload: ObjectUpload {
 
     init(path: String, makeFolder: @escaping @Sendable () throws -> Void) throws {
         location = path
-        state = Mutex(State(sink: try FileSink(path: path, overwrite: true, makeFolder: makeFolder)))
+        state = Mutex(
+            State(sink: try FileSink(path: path, overwrite: true, isDurable: true, makeFolder: makeFolder)))
     }
 
     func write(_ bytes: [UInt8], headLength: Int) throws {

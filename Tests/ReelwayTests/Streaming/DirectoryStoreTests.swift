@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Transfer
 
@@ -25,6 +26,19 @@ struct DirectoryStoreTests {
         #expect(try store.head(key: "video/a.mp4", isCancelled: { false }) != nil)
         try store.delete(key: "video/a.mp4", isCancelled: { false })
         #expect(try store.head(key: "video/a.mp4", isCancelled: { false }) == nil)
+    }
+
+    @Test func `what a killed worker left of one object is removed, and nothing else`() throws {
+        let folder = try TestFolder()
+        let store = DirectoryStore(folder: folder.path, publicURL: "http://127.0.0.1:8080/media")
+        try folder.write("video/.reelway-a.mp4-a1B2c3", Data([1]))
+        try folder.write("video/.reelway-b.mp4-a1B2c3", Data([1]))
+        try store.upload(key: "video/a.mp4", onEvent: { _ in }).finish(head: [1, 2, 3])
+        #expect(throws: Failure.self) { try store.reapUploads(prefix: "video/a.mp4", isCancelled: { true }) }
+        #expect(try store.reapUploads(prefix: "video/a.mp4", isCancelled: { false }) == 1)
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/video")
+        #expect(names.sorted() == [".reelway-b.mp4-a1B2c3", "a.mp4"])
+        #expect(try store.reapUploads(prefix: "none/a.mp4", isCancelled: { false }) == 0)
     }
 
     @Test func `a video that is being stored survives the deletion of its last object`() throws {
