@@ -98,13 +98,17 @@ public final class FileSink: ByteSink {
     }
 
     /// SHA-256 of the finished file in hexadecimal.
-    public func sha256() throws -> String? {
-        let source = try FileSource(path: location)
+    public func sha256() throws -> String? { try FileSink.sha256(of: location) }
+
+    /// SHA-256 of a file in hexadecimal. `onBytes` hears of each piece that is read, and may end it by an error.
+    public static func sha256(of path: String, onBytes: (Int) throws -> Void = { _ in }) throws -> String {
+        let source = try FileSource(path: path)
         var hash = SHA256()
         var offset: Int64 = 0
         while case let bytes = try source.read(1 << 20, at: offset), !bytes.isEmpty {
             hash.update(data: bytes)
             offset += Int64(bytes.count)
+            try onBytes(bytes.count)
         }
         return hash.finalize().map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
     }

@@ -5,7 +5,9 @@ internal import Synchronization
 /// A temporary file without a name: it is gone with its last byte's reader, whatever ends the process.
 final class SpoolFile: Sendable {
     private let folder: String
-    private let state: Mutex<(descriptor: Int32, bytes: Int64)>
+    /// Held for as long as the disk takes.
+    private let descriptor: Mutex<Int32>
+    private let length = Atomic<Int64>(0)
 
     /// Opens one in a folder. Throws `storage_rejected` where none can be made there.
     init(folder: String) throws(TransferError) {
@@ -24,23 +26,23 @@ final class SpoolFile: Sendable {
             let why = String(cString: strerror(errno))
             throw TransferError(.storageRejected, "no temporary file can be made in \(folder): \(why); set TMPDIR")
         }
-        state = Mutex((descriptor, 0))
+        self.descriptor = Mutex(descriptor)
     }
 
     deinit { end() }
 
-    /// Bytes that were appended.
-    var bytes: Int64 { state.withLock { $0.bytes } }
+    /// Bytes that were appended. Doesn't wait for the disk.
+    var bytes: Int64 { length.load(ordering: .relaxed) }
 
     /// Adds bytes at the end.
     func append(_ bytes: [UInt8]) throws(TransferError) {
-        try state.withLock { state throws(TransferError) in
+        try descriptor.withLock { descriptor throws(TransferError) in
             var done = 0
             while done < bytes.count {
                 let count = bytes.withUnsafeBytes {
                     pwrite(
-                        state.descriptor, $0.baseAddress?.advanced(by: done), bytes.count - done,
-                        off_t(state.bytes) + off_t(done))
+                        descriptor, $0.baseAddress?.advanced(by: done), bytes.count - done,
+                        off_t(self.bytes) + off_t(done))
                 }
                 if count < 0, errno == EINTR { continue }
                 guard count > 0 else {
@@ -51,20 +53,19 @@ final class SpoolFile: Sendable {
                 }
                 done += count
             }
-            state.bytes += Int64(bytes.count)
+            length.add(Int64(bytes.count), ordering: .relaxed)
         }
     }
 
     /// Reads `count` bytes that were appended before.
     func read(at offset: Int64, count: Int) throws(TransferError) -> [UInt8] {
-        try state.withLock { state throws(TransferError) in
+        try descriptor.withLock { descriptor throws(TransferError) in
             var done = 0
             var failed = false
             let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
                 while done < count {
                     let got = pread(
-                        state.descriptor, buffer.baseAddress?.advanced(by: done), count - done,
-                        off_t(offset) + off_t(done))
+                        descriptor, buffer.baseAddress?.advanced(by: done), count - done, off_t(offset) + off_t(done))
                     if got < 0, errno == EINTR { continue }
                     guard got > 0 else {
                         failed = true
@@ -81,9 +82,9 @@ final class SpoolFile: Sendable {
 
     /// Gives the disk's room back; nothing can be read any more.
     func end() {
-        state.withLock { state in
-            if state.descriptor >= 0 { close(state.descriptor) }
-            state.descriptor = -1
+        descriptor.withLock { descriptor in
+            if descriptor >= 0 { close(descriptor) }
+            descriptor = -1
         }
     }
 

@@ -108,46 +108,49 @@ struct DirectoryStore: ObjectStore {
 /// A file of a `DirectoryStore` on its way.
 private final class DirectoryUpload: ObjectUpload {
     let location: String
-    private let state: Mutex<State>
-
-    private struct State {
-        let sink: FileSink
-        var measures = UploadMeasures()
-        var isCancelled = false
-    }
+    /// Held for as long as the disk takes, which may be for ever: by the job's thread alone.
+    private let sink: Mutex<FileSink>
+    private let isCancelled = Atomic(false)
+    private let written = Atomic<Int64>(0)
+    private let hashed = Atomic<Int64>(0)
 
     init(path: String, makeFolder: @escaping @Sendable () throws -> Void) throws {
         location = path
-        state = Mutex(
-            State(sink: try FileSink(path: path, overwrite: true, isDurable: true, makeFolder: makeFolder)))
+        sink = Mutex(try FileSink(path: path, overwrite: true, isDurable: true, makeFolder: makeFolder))
     }
 
     func write(_ bytes: [UInt8], headLength: Int) throws {
-        try step { state in
-            try state.sink.write(bytes, headLength: headLength)
-            state.measures.bytesSent += Int64(bytes.count)
-        }
+        try heedCancel()
+        try sink.withLock { try $0.write(bytes, headLength: headLength) }
+        written.add(Int64(bytes.count), ordering: .relaxed)
     }
 
     func finish(head: [UInt8]) throws {
-        try step { state in
-            try state.sink.finish(head: head)
-            state.measures.bytesSent += Int64(head.count)
+        try heedCancel()
+        try sink.withLock { try $0.finish(head: head) }
+        written.add(Int64(head.count), ordering: .relaxed)
+    }
+
+    func sha256() throws -> String? {
+        try FileSink.sha256(of: location) { count in
+            try heedCancel()
+            hashed.add(Int64(count), ordering: .relaxed)
         }
     }
 
-    func sha256() throws -> String? { try state.withLock { try $0.sink.sha256() } }
+    func cancel() { isCancelled.store(true, ordering: .relaxed) }
 
-    func cancel() { state.withLock { $0.isCancelled = true } }
+    /// Waits for a `write` or `finish` under way.
+    func abort() {
+        cancel()
+        sink.withLock { $0.abort() }
+    }
 
-    func abort() { state.withLock { $0.sink.abort() } }
+    var measures: UploadMeasures {
+        UploadMeasures(bytesSent: written.load(ordering: .relaxed), bytesFetched: hashed.load(ordering: .relaxed))
+    }
 
-    var measures: UploadMeasures { state.withLock(\.measures) }
-
-    private func step(_ body: (inout State) throws -> Void) throws {
-        try state.withLock { state in
-            if state.isCancelled { throw Failure(.cancelled, "cancelled before the video was stored") }
-            try body(&state)
-        }
+    private func heedCancel() throws {
+        if isCancelled.load(ordering: .relaxed) { throw Failure(.cancelled, "cancelled before the video was stored") }
     }
 }

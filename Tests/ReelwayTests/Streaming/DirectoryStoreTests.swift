@@ -41,6 +41,32 @@ struct DirectoryStoreTests {
         #expect(try store.reapUploads(prefix: "none/a.mp4", isCancelled: { false }) == 0)
     }
 
+    /// Where the disk stands still is where the file system has another give up its lease on a file.
+    @Test func `a disk that stands still holds up neither who measures an upload nor who cancels it`() async throws {
+        let folder = try TestFolder(in: "/dev/shm")
+        let store = DirectoryStore(folder: folder.path, publicURL: "http://127.0.0.1:8080/media")
+        let upload = try store.upload(key: "video/a.mp4", onEvent: { _ in })
+        try upload.finish(head: [1, 2, 3])
+        // Linux's F_SETLEASE and F_GETLEASE, which glibc shows only to _GNU_SOURCE, and the signal it asks for a lease with.
+        let (setLease, getLease): (Int32, Int32) = (1024, 1025)
+        signal(SIGIO, SIG_IGN)
+        let file = open(folder.path + "/video/a.mp4", O_RDWR)
+        try #require(fcntl(file, setLease, F_WRLCK) == 0)
+        let reading = Task { try await JobThread.run(named: "hash") { try upload.sha256() } }
+        let begun = ContinuousClock.now
+        while fcntl(file, getLease, 0) == F_WRLCK, begun.duration(to: .now) < .seconds(10) {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        let asked = ContinuousClock.now
+        try await JobThread.run(named: "watch") {
+            #expect(upload.measures.bytesSent == 3)
+            upload.cancel()
+        }
+        #expect(asked.duration(to: .now) < .seconds(5))
+        close(file)
+        await #expect(throws: Failure.self) { try await reading.value }
+    }
+
     @Test func `a video that is being stored survives the deletion of its last object`() throws {
         let folder = try TestFolder()
         let store = DirectoryStore(folder: folder.path, publicURL: "http://127.0.0.1:8080/media")

@@ -4,8 +4,8 @@ import Foundation
 final class TestFolder: Sendable {
     let path: String
 
-    init() throws {
-        path = NSTemporaryDirectory() + "reelway-\(UUID().uuidString)"
+    init(in parent: String = NSTemporaryDirectory()) throws {
+        path = "\(parent)/reelway-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
