@@ -5,7 +5,7 @@ import Transfer
 
 /// A folder of this machine as an object store; `serve` shows it under `/media/`.
 struct DirectoryStore: ObjectStore {
-    /// Where the objects are; a key's slashes are folders.
+    /// Where the objects are: one folder for each video.
     let folder: String
     private let base: String
 
@@ -73,7 +73,7 @@ struct DirectoryStore: ObjectStore {
 
     func abortUpload(key: String, id: String, isCancelled: @escaping @Sendable () -> Bool) throws {}
 
-    func publicURL(key: String) -> String { "\(base)/\(PercentEncoding.path(key))" }
+    func publicURL(key: String) -> String { "\(base)/\(PercentEncoding.path(place(of: key)))" }
 
     func probe(isCancelled: @escaping @Sendable () -> Bool) throws -> StoreProbe {
         let key = "reelway-probe/\(UUID().uuidString.lowercased()).mp4"
@@ -87,11 +87,20 @@ struct DirectoryStore: ObjectStore {
     }
 
     private func path(of key: String) throws -> String {
-        let parts = key.split(separator: "/", omittingEmptySubsequences: false)
-        guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }), !key.utf8.contains(0) else {
+        let place = place(of: key)
+        let parts = place.split(separator: "/", omittingEmptySubsequences: false)
+        guard !parts.contains(where: { $0.isEmpty || $0.hasPrefix(".") }), !place.utf8.contains(0) else {
             throw Failure(.storageRejected, "the object's key can't be used as a path")
         }
-        return "\(folder)/\(key)"
+        return "\(folder)/\(place)"
+    }
+
+    /// A key's folder and file name. `/media/` shows what lies in folders of one level and isn't hidden, while a video's id may
+    /// hold slashes and begin with a dot.
+    private func place(of key: String) -> String {
+        guard let slash = key.lastIndex(of: "/") else { return key }
+        let id = key[..<slash].replacing("%", with: "%25").replacing("/", with: "%2F").replacing("\\", with: "%5C")
+        return (id.hasPrefix(".") ? "%2E\(id.dropFirst())" : String(id)) + key[slash...]
     }
 
     private func remove(_ path: String, of key: String, isCancelled: () -> Bool) throws {

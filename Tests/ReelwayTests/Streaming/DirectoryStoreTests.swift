@@ -6,7 +6,8 @@ import Transfer
 
 struct DirectoryStoreTests {
     @Test(arguments: [
-        ("a b", "a%20b"), ("50%", "50%25"), ("x#1?", "x%231%3F"), ("ü", "%C3%BC"), ("plain-1", "plain-1"),
+        ("a b", "a%20b"), ("50%", "50%2525"), ("x#1?", "x%231%3F"), ("ü", "%C3%BC"), ("plain-1", "plain-1"),
+        ("shop/7", "shop%252F7"), ("shop%2F7", "shop%25252F7"), (".x", "%252Ex"), ("..", "%252E."), ("a\\b", "a%255Cb"),
     ])
     func `the address of an object leads to it, whatever its video's id is`(id: String, segment: String) throws {
         let folder = try TestFolder()
