@@ -30,9 +30,6 @@ public protocol ObjectStore: Sendable {
     /// The object under a key, `nil` where there is none.
     func head(key: String, isCancelled: @escaping @Sendable () -> Bool) throws -> StoredObject?
 
-    /// All objects whose keys begin with a prefix, in the order of their keys.
-    func list(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> [StoredObject]
-
     /// Deletes an object; that there is none is no error.
     func delete(key: String, isCancelled: @escaping @Sendable () -> Bool) throws
 

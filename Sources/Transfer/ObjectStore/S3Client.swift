@@ -86,19 +86,13 @@ struct S3Client: Sendable {
         }
     }
 
-    /// One page of a listing, and the token of the next.
+    /// The keys that begin with a prefix, as many as the store tells at once.
     func list(
-        prefix: String, after token: String?, _ isCancelled: @escaping Cancellation
-    ) throws(TransferError) -> Outcome<(objects: [StoredObject], next: String?)> {
-        var query = [("list-type", "2"), ("prefix", prefix)]
-        if let token { query.append(("continuation-token", token)) }
+        prefix: String, _ isCancelled: @escaping Cancellation
+    ) throws(TransferError) -> Outcome<[String]> {
+        let query = [("list-type", "2"), ("prefix", prefix)]
         return try perform("GET", address.bucket(query), isCancelled) { (response) throws(StorageFailure) in
-            let root = try S3Client.document("ListBucketResult", response)
-            let objects = root.all("Contents").compactMap { entry -> StoredObject? in
-                guard let key = entry["Key"], let bytes = entry["Size"].flatMap({ Int64($0) }) else { return nil }
-                return StoredObject(key: key, bytes: bytes, etag: entry["ETag"])
-            }
-            return (objects, root["IsTruncated"] == "true" ? root["NextContinuationToken"] : nil)
+            try S3Client.document("ListBucketResult", response).all("Contents").compactMap { $0["Key"] }
         }
     }
 

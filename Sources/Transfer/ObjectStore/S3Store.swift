@@ -48,7 +48,7 @@ public final class S3Store: ObjectStore {
         case true?: return
         case false?: try createBucket(isCancelled)
         // Keys that may not ask for the bucket may still be allowed to list it; if not, this says why.
-        case nil: _ = try objects.list(prefix: "reelway-probe/", after: nil, isCancelled).get(description)
+        case nil: _ = try objects.list(prefix: "reelway-probe/", isCancelled).get(description)
         }
     }
 
@@ -67,19 +67,6 @@ public final class S3Store: ObjectStore {
     /// The object under a key.
     public func head(key: String, isCancelled: @escaping @Sendable () -> Bool) throws -> StoredObject? {
         try objects.head(key, isCancelled).get(description)
-    }
-
-    /// All objects under a prefix.
-    public func list(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> [StoredObject] {
-        var found: [StoredObject] = []
-        var token: String?
-        repeat {
-            let page = try objects.list(prefix: prefix, after: token, isCancelled).get(description)
-            found += page.objects
-            // A token that comes again would be followed for ever.
-            token = page.next == token ? nil : page.next
-        } while token != nil
-        return found
     }
 
     /// Deletes an object.

@@ -78,25 +78,6 @@ struct SupabaseClient: Sendable {
         }
     }
 
-    /// One page of a folder's objects, and whether it is the last. Folders inside it are left out.
-    func list(
-        folder: String, offset: Int, _ isCancelled: @escaping Cancellation
-    ) throws(TransferError) -> Outcome<(objects: [StoredObject], isLast: Bool)> {
-        let page = 1000
-        let query = SupabaseListing(prefix: folder, limit: page, offset: offset)
-        return try perform("POST", "object/list/\(settings.bucket)", json: query, isCancelled) {
-            (response) throws(StorageFailure) in
-            try SupabaseClient.expectSuccess(response)
-            guard let entries = try? JSONDecoder().decode([SupabaseEntry].self, from: Data(response.body)) else {
-                throw StorageFailure(strange: response)
-            }
-            let objects = entries.compactMap { entry in
-                entry.metadata?.size.map { StoredObject(key: "\(folder)\(entry.name)", bytes: $0) }
-            }
-            return (objects, entries.count < page)
-        }
-    }
-
     private func path(_ key: String) -> String { "\(settings.bucket)/\(PercentEncoding.path(key))" }
 
     private func perform<Value>(
@@ -140,18 +121,4 @@ private struct SupabaseBucket: Encodable {
         case fileSizeLimit = "file_size_limit"
         case allowedTypes = "allowed_mime_types"
     }
-}
-
-private struct SupabaseListing: Encodable {
-    let prefix: String
-    let limit: Int
-    let offset: Int
-    let sortBy = ["column": "name", "order": "asc"]
-}
-
-private struct SupabaseEntry: Decodable {
-    struct Metadata: Decodable { let size: Int64? }
-    let name: String
-    /// Absent for a folder.
-    let metadata: Metadata?
 }

@@ -60,19 +60,6 @@ public final class SupabaseStore: ObjectStore {
         try client.head(key, isCancelled).get(description)
     }
 
-    /// The objects under a prefix, but not those in folders inside it: Supabase lists a folder at a time.
-    public func list(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> [StoredObject] {
-        let folder = prefix.lastIndex(of: "/").map { String(prefix[...$0]) } ?? ""
-        var objects: [StoredObject] = []
-        var offset = 0
-        while true {
-            let page = try client.list(folder: folder, offset: offset, isCancelled).get(description)
-            objects += page.objects.filter { $0.key.hasPrefix(prefix) }
-            if page.isLast { return objects }
-            offset += 1000
-        }
-    }
-
     /// Deletes an object.
     public func delete(key: String, isCancelled: @escaping @Sendable () -> Bool) throws {
         try client.delete(key, isCancelled).get(description)

@@ -44,13 +44,6 @@ struct DirectoryStore: ObjectStore {
         return StoredObject(key: key, bytes: (attributes[.size] as? NSNumber)?.int64Value ?? 0)
     }
 
-    func list(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> [StoredObject] {
-        let keys = (FileManager.default.enumerator(atPath: folder)?.allObjects ?? []).compactMap { $0 as? String }
-        return try keys.sorted().filter { $0.hasPrefix(prefix) && $0.hasSuffix(".mp4") }.compactMap {
-            try head(key: $0, isCancelled: isCancelled)
-        }
-    }
-
     func delete(key: String, isCancelled: @escaping @Sendable () -> Bool) throws {
         let path = try path(of: key)
         // A video that failed leaves its folder, also where it has come to nothing. One that another object of the video is

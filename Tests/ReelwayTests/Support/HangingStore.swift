@@ -40,10 +40,6 @@ final class HangingStore: ObjectStore {
         try store.head(key: key, isCancelled: isCancelled)
     }
 
-    func list(prefix: String, isCancelled: @escaping @Sendable () -> Bool) throws -> [StoredObject] {
-        try store.list(prefix: prefix, isCancelled: isCancelled)
-    }
-
     func delete(key: String, isCancelled: @escaping @Sendable () -> Bool) throws {
         try store.delete(key: key, isCancelled: isCancelled)
     }

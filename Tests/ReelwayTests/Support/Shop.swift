@@ -5,8 +5,8 @@ import OneDriveSandbox
 import Postgres
 import StorageFaults
 import Testing
-import Transfer
 
+@testable import Transfer
 @testable import reelway
 
 /// All that a worker needs, for one test: a database, a OneDrive over a folder of clips, a bucket, and the settings.
@@ -109,7 +109,7 @@ struct Shop: Sendable {
     /// The keys of a video's objects.
     func objects(of id: String) async throws -> [String] {
         try await JobThread.run(named: "list") { [store] in
-            try store.list(prefix: "\(id)/", isCancelled: { false }).map(\.key)
+            try store.objects.list(prefix: "\(id)/", { false }).result.get()
         }
     }
 

@@ -1,4 +1,3 @@
-import Foundation
 import LoopbackHTTP
 import NIOCore
 
@@ -25,13 +24,4 @@ struct ObjectBackend: Sendable {
     }
 
     func exists(_ path: String) async throws -> Bool { try await send("HEAD", "/\(path)").status == 200 }
-
-    /// Names and sizes of the objects whose keys begin so, up to the store's own limit of 1,000.
-    func list(_ bucket: String, prefix: String) async throws -> [(key: String, bytes: Int)] {
-        let query = "list-type=2&prefix=\(prefix.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "")"
-        let xml = String(buffer: try await send("GET", "/\(bucket)?\(query)").body)
-        return xml.matches(of: /<Contents>.*?<Key>(.*?)<\/Key>.*?<Size>(\d+)<\/Size>.*?<\/Contents>/).compactMap {
-            match in Int(match.2).map { (String(match.1), $0) }
-        }
-    }
 }

@@ -55,7 +55,6 @@ struct SupabaseREST: Sendable {
         case ("GET", "bucket", 4): try await describe(parts[3], exchange)
         case ("POST", "bucket", 3): try await create(exchange)
         case ("PUT", "bucket", 4): try await change(parts[3], exchange)
-        case ("POST", "object", 5) where parts[3] == "list": try await list(parts[4], exchange)
         case ("GET", "object", 6...) where parts[3] == "authenticated",
             ("HEAD", "object", 6...) where parts[3] == "authenticated":
             try await give(parts[4...].joined(separator: "/"), exchange)
@@ -169,28 +168,6 @@ struct SupabaseREST: Sendable {
             while let bytes = try await answer.next() { try await exchange.send(bytes) }
             try await exchange.finish()
         }
-    }
-
-    /// One level of a folder, as the real one lists it: folders have no metadata.
-    private func list(_ bucket: String, _ exchange: Exchange) async throws {
-        let json = try await object(exchange)
-        guard buckets[bucket] != nil else { throw Refusal.noBucket }
-        var prefix = json["prefix"] as? String ?? ""
-        if !prefix.isEmpty, !prefix.hasSuffix("/") { prefix += "/" }
-        var entries: [[String: Any]] = []
-        var folders: Set<String> = []
-        for (key, bytes) in try await backend.list(bucket, prefix: prefix) {
-            let rest = key.dropFirst(prefix.count)
-            if let slash = rest.firstIndex(of: "/") {
-                guard folders.insert(String(rest[..<slash])).inserted else { continue }
-                entries.append(["name": String(rest[..<slash]), "id": NSNull(), "metadata": NSNull()])
-            } else {
-                entries.append(["name": String(rest), "id": UUID().uuidString, "metadata": ["size": bytes]])
-            }
-        }
-        let offset = json["offset"] as? Int ?? 0
-        let page = entries.dropFirst(offset).prefix(json["limit"] as? Int ?? 100)
-        try await send(Array(page), on: exchange)
     }
 
     /// The characters that a key may hold.

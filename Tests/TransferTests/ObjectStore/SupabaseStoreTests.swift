@@ -83,9 +83,6 @@ import Testing
             #expect(answer.head["Content-Type"] == "video/mp4")
             #expect(answer.head["Cache-Control"] == "max-age=31536000")
 
-            #expect(try store.list(prefix: "v1/", isCancelled: never).map(\.key) == ["v1/a b.mp4"])
-            #expect(try store.list(prefix: "v1/b", isCancelled: never).isEmpty)
-            #expect(try store.list(prefix: "", isCancelled: never).isEmpty)
             #expect(try store.probe(isCancelled: never).isPubliclyReadable)
             try store.delete(key: "v1/a b.mp4", isCancelled: never)
             try store.delete(key: "v1/a b.mp4", isCancelled: never)
@@ -114,7 +111,8 @@ import Testing
 
             let small = try store.upload(key: "v1/b.mp4") { _ in }
             try small.finish(head: [1, 2, 3])
-            #expect(try store.list(prefix: "v1/", isCancelled: never).map(\.bytes) == [17_825_812, 3])
+            #expect(try store.head(key: "v1/a.mp4", isCancelled: never)?.bytes == 17_825_812)
+            #expect(try store.head(key: "v1/b.mp4", isCancelled: never)?.bytes == 3)
             let dropped = try store.upload(key: "v1/c.mp4") { _ in }
             try write(dropped)
             dropped.abort()
