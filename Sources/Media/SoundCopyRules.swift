@@ -41,10 +41,6 @@ extension CopyRules {
         if coded.config.sampleRate != audio.sampleRate || !(1...2).contains(coded.config.channelCount ?? 0) {
             reasons.append("its description and its sound differ")
         }
-        let seconds = Double(coded.table.duration) / Double(max(1, coded.timescale))
-        if Double(coded.table.totalBytes) * 8 / max(0.1, seconds) > Double(profile.maximumCopiedAudioBitrate) {
-            reasons.append("more than 140 kb/s")
-        }
         guard audio.timeline.segments.count == 1, let segment = audio.timeline.segments.first else {
             return .encode(reasons: reasons + ["the edit list cuts the sound"])
         }
@@ -70,6 +66,12 @@ extension CopyRules {
             reasons.append("silence has to come first")
         }
         if !isEven { reasons.append("packets are not evenly spaced") }
+        // Of what is kept: silence that is cut off in front would make the rest seem to need less.
+        let kept = dropped..<max(dropped, heard)
+        let bits = Double(kept.reduce(0) { $0 + coded.table.size(of: $1) }) * 8
+        if bits > Double(profile.maximumCopiedAudioBitrate) * max(0.1, Double(kept.count) * packet) {
+            reasons.append("more than 140 kb/s")
+        }
         let bound = audio.timeline.end ?? .infinity
         // What lies behind the picture by its time fills no gap before the end.
         let beside = min(Double(max(0, heard - dropped)) * packet, bound)

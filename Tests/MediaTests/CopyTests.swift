@@ -71,6 +71,23 @@ struct CopyTests {
         for event in events { #expect(abs(event.offset - source.lag) <= 0.005, "\(event)") }
     }
 
+    @Test func `sound that needs too many bits once the silence before it is cut is encoded`() throws {
+        let folder = try Scratch.folder()
+        let sound = "aevalsrc=0:d=1.2:s=48000[a];anoisesrc=d=4:r=48000:a=0.5[b];[a][b]concat=n=2:v=0:a=1"
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", sound, "-ac", "2", "-c:a", "aac", "-b:a", "165k", "-cutoff", "20000"]
+                + [folder + "/sound.m4a"])
+        // 56 packets earlier: an edit list takes them away.
+        try Shell.ffmpeg(
+            ["-i", Fixture.path("copy-video-alone.mp4"), "-itsoffset", "-1.194666667", "-i", folder + "/sound.m4a"]
+                + ["-map", "0:v", "-map", "1", "-c", "copy", "-copypriorss", "1", "-avoid_negative_ts", "disabled"]
+                + [folder + "/cut.mp4"])
+        let outcome = try Engine.transcode(path: folder + "/cut.mp4")
+        try expectConforming(outcome, minimumSeconds: 1.9)
+        #expect(outcome.video?.action == "copy", "\(outcome.video?.reasons ?? [])")
+        #expect(outcome.audio?.reasons == ["more than 140 kb/s"])
+    }
+
     @Test(arguments: [
         "copy-720p30-48k.mp4", "copy-1080p30-44.1k-b-frames.mp4", "copy-rotated.mp4", "copy-variable-rate.mp4",
     ])
