@@ -133,6 +133,9 @@ final class HTTPTransfer {
         long(CURLOPT_BUFFERSIZE, 128 << 10)
         long(CURLOPT_UPLOAD_BUFFERSIZE, 256 << 10)
         string(CURLOPT_USERAGENT, options.userAgent)
+        // Where a connection is used again and is cut before the answer, libcurl takes it for one that had ended before, and
+        // sends the request anew by itself. A POST may have taken effect: whoever made it has to hear of the cut.
+        if request.method == "POST" { long(CURLOPT_FRESH_CONNECT, 1) }
 
         pointer(CURLOPT_PRIVATE)
         reelway_set_opensocket(easy, CURLOPT_OPENSOCKETFUNCTION) { HTTPTransfer.this($0)?.open($2) ?? -1 }

@@ -74,23 +74,6 @@ struct HTTPClientTests {
         client.shutdown()
     }
 
-    @Test func `a connection is used again, and a closed one replaced, body and all`() throws {
-        let server = try ScriptedServer { connection in
-            // Two answers, then the end: the third request finds the connection closed.
-            for _ in 0..<2 {
-                guard let request = connection.request() else { return }
-                connection.answer(200, [], request.body)
-            }
-        }
-        let client = HTTPClient(.local)
-        let body = Drive.noise(400_000)
-        for _ in 0..<4 {
-            #expect(try client.send(HTTPRequest("PUT", server.url, body: body)).body == body)
-            usleep(30_000)
-        }
-        #expect(server.connections == 2)
-    }
-
     @Test func `a pause holds the sender back and counts as no stall`() throws {
         let bytes = Drive.noise(20_000_000)
         let sent = Mutex(0)

@@ -60,6 +60,9 @@ import Testing
         Case("503 before completing", .complete(.refuse(.s3(503)))),
         Case("503 after completing took effect", .complete(.replaceAnswer(.s3(503)))),
         Case("reset after completing took effect", .complete(.cutAfterwards)),
+        Case(
+            "reset after completing took effect, and the upload forgotten then", .complete(.cutAfterwards),
+            .complete(.refuse(.s3(404, code: "NoSuchUpload")))),
         Case("reset each time after completing took effect", .complete(.cutAfterwards, times: always)),
         Case("time-out after completing took effect", .complete(.delayAfterwards(seconds: 3))),
         Case("an error inside a 200 before completing", .complete(.refuse(errorInside("InternalError")))),
