@@ -19,6 +19,8 @@ public final class HTTPClient: Sendable {
         public var connectTimeout = 10.0
         /// An exchange ends when no byte moves for this long, in seconds; pauses don't count.
         public var stallSeconds = 30.0
+        /// A connection that was idle for longer isn't used again, in seconds: its server may have ended it.
+        public var mostIdleSeconds = 15
         /// Further exchanges with a host wait for a connection.
         public var connectionsPerHost = 6
 

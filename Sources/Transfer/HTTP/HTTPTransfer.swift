@@ -130,6 +130,9 @@ final class HTTPTransfer {
         long(CURLOPT_QUICK_EXIT, 1)
         long(CURLOPT_CONNECTTIMEOUT_MS, Int(options.connectTimeout * 1000))
         long(CURLOPT_TCP_KEEPALIVE, 1)
+        // A server that ends an idle connection may say so first, as TLS does: libcurl 7.88 takes that for a sign of life,
+        // and spends a try on each such connection.
+        long(CURLOPT_MAXAGE_CONN, options.mostIdleSeconds)
         long(CURLOPT_BUFFERSIZE, 128 << 10)
         long(CURLOPT_UPLOAD_BUFFERSIZE, 256 << 10)
         string(CURLOPT_USERAGENT, options.userAgent)

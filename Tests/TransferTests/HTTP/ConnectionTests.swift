@@ -23,6 +23,23 @@ import Testing
         #expect(server.connections == 2)
     }
 
+    @Test func `a connection that was idle for too long is not used again, whatever was said on it`() throws {
+        let server = try ScriptedServer { connection in
+            guard connection.request() != nil else { return }
+            connection.answer(200)
+            // Apart from the answer, as TLS says that it ends.
+            usleep(300_000)
+            connection.send("?")
+        }
+        var options = HTTPClient.Options.local
+        options.mostIdleSeconds = 1
+        let client = HTTPClient(options)
+        for _ in 0..<2 {
+            #expect(try client.send(HTTPRequest("GET", server.url)).head.status == 200)
+            Thread.sleep(forTimeInterval: 2.1)
+        }
+    }
+
     @Test func `a request that may have taken effect is not sent again unseen`() throws {
         let taken = Mutex(0)
         let server = try ScriptedServer { connection in
