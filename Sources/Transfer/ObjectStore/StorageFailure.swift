@@ -30,9 +30,10 @@ struct StorageFailure: Error, Equatable {
         let said = reason.isEmpty ? "\(status)" : "\(status) \(reason)"
         if let mend = StorageFailure.credentialMends[reason] {
             (code, message, isTransient) = (.storageAuth, "refuses the credentials (\(said)): \(mend)", false)
-        } else if StorageFailure.transientReasons.contains(reason) || [408, 425, 429].contains(status)
-            || (status >= 500 && ![501, 505, 507].contains(status))
+        } else if StorageFailure.transientReasons.contains(reason) || [408, 423, 425, 429].contains(status)
+            || (status == 409 && reason.isEmpty) || (status >= 500 && ![501, 505, 507].contains(status))
         {
+            // By TUS, 423 tells of a lock that an earlier request of ours still has, and 409 of another offset than ours.
             (code, message, isTransient) = (.storageUnavailable, "does not serve now (\(said)); try again", true)
             isUncertain = status >= 500 || status == 408 || status == 200
         } else if status == 401 || status == 403 {
@@ -49,7 +50,7 @@ struct StorageFailure: Error, Equatable {
         } else if (300..<400).contains(status) {
             let mend = "set S3_ENDPOINT and S3_REGION to where the bucket is"
             (code, message, isTransient) = (.storageRejected, "sends elsewhere (\(said)): \(mend)", false)
-        } else if reason == "NoSuchUpload" {
+        } else if StorageFailure.lossReasons.contains(reason) {
             (code, message, isTransient) = (.storageUnavailable, "has lost the upload (\(said)); try again", false)
         } else if reason == "NoSuchBucket" {
             let mend = "create it, or set STORAGE_BUCKET to one that is there"
@@ -170,6 +171,9 @@ struct StorageFailure: Error, Equatable {
         "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "Busy", "OperationAborted",
         "ConditionalRequestConflict", "RequestTimeoutException", "DatabaseTimeout", "ResourceLocked",
     ]
+
+    /// Reasons for which the same upload can't become an object, while another can.
+    private static let lossReasons: Set<String> = ["NoSuchUpload", "InvalidPart", "MissingPart", "TransactionError"]
 
     private static let sizeReasons: Set<String> = ["EntityTooLarge", "MaxMessageLengthExceeded"]
 }

@@ -184,7 +184,7 @@ final class TUSUpload: ObjectUpload {
                 }
                 offset = state.withLock { $0.upload } == nil ? 0 : nil
                 let elapsed = (.now - firstFailure) / .seconds(1)
-                guard let fault = isGone || TUSUpload.isOutOfStep(failure) ? .damage : failure.fault,
+                guard let fault = isGone ? .damage : failure.fault,
                     case .retry(let pause) = policy.decide(
                         fault, attempt: failures, elapsed: elapsed, random: .random(in: 0...1))
                 else { throw failure.error(target.store) }
@@ -250,11 +250,6 @@ final class TUSUpload: ObjectUpload {
         return [404, 410].contains(failure.status) || (failure.status == 400 && failure.reason.isEmpty)
     }
 
-    /// Another offset than ours (409), or a lock that an earlier request of ours still has (423): asking again helps.
-    private static func isOutOfStep(_ failure: StorageFailure) -> Bool {
-        failure.status == 423 || (failure.status == 409 && failure.reason != "Duplicate")
-    }
-
     private func discard() {
         let mine = state.withLock { state -> State? in
             guard !state.isOver else { return nil }
@@ -275,7 +270,7 @@ final class TUSUpload: ObjectUpload {
             }
             for attempt in 1...4 {
                 guard let answer = try? target.client.terminate(upload, isLate), case .failure(let failure) = answer,
-                    failure.isTransient || TUSUpload.isOutOfStep(failure)
+                    failure.isTransient
                 else { break }
                 StoreExchange.sleep(0.25 * Double(attempt), isLate)
             }

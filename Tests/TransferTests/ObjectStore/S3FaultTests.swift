@@ -71,6 +71,9 @@ import Testing
         Case("half an answer to completing", .complete(.cutAnswer(atByte: 30))),
         Case("503 when asked whether it is whole", .head(.refuse(.s3(503)))),
 
+        Case(
+            "a part that is lost before completing", .complete(.refuse(.s3(400, code: "InvalidPart"))),
+            fails: .storageUnavailable),
         Case("403 at creating", .create(.refuse(.s3(403))), fails: .storageAuth),
         Case(
             "a wrong signature at creating", .create(.refuse(.s3(403, code: "SignatureDoesNotMatch"))),

@@ -202,6 +202,12 @@ import Testing
             fails: .storageUnavailable),
         .init("resets without end", patch(.reset(atByte: 0), times: StorageFault.always), fails: .storageUnavailable),
         .init(
+            "a lock without end", patch(.refuse(text(423)), skip: 1, times: StorageFault.always),
+            fails: .storageUnavailable),
+        .init(
+            "another offset than the server's without end",
+            patch(.refuse(text(409)), skip: 1, times: StorageFault.always), fails: .storageUnavailable),
+        .init(
             "uploads forgotten without end", patch(.refuse(text(410)), times: StorageFault.always),
             fails: .storageUnavailable),
         .init(
