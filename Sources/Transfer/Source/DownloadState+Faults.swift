@@ -57,7 +57,7 @@ extension DownloadState {
         guard failure == nil else { return }
         switch result {
         case .success:
-            tag = nil
+            version = .init()
             pump(now: now, &actions)
         case .failure(let error):
             stop(error, &actions)

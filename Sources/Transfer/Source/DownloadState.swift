@@ -50,7 +50,7 @@ struct DownloadState {
     private var nextID: UInt64 = 0
 
     var address: SourceAddress
-    var tag: String?
+    var version = RangeAnswer.Version()
     var holdUntil = 0.0
     private var timerAt: Double?
     private var wanted: Int64?
@@ -194,7 +194,7 @@ struct DownloadState {
     /// An answer's head came. Returns whether its bytes are wanted.
     mutating func head(_ id: UInt64, _ head: HTTPHead, now: Double, epoch: Int64, _ actions: inout [Action]) -> Bool {
         guard failure == nil, let request = requests[id], !request.isSettled else { return false }
-        let known = RangeAnswer.Known(name: name, length: length, tag: tag, hasRanges: mode == .ranges)
+        let known = RangeAnswer.Known(name: name, length: length, version: version, hasRanges: mode == .ranges)
         switch RangeAnswer.judge(head, asked: request.asked, known: known, now: epoch) {
         case .bytes(let end, let total):
             opened(total, head, .ranges, &actions)
@@ -231,7 +231,7 @@ struct DownloadState {
 
     private mutating func opened(_ length: Int64?, _ head: HTTPHead, _ mode: Mode, _ actions: inout [Action]) {
         address.worked()
-        if tag == nil { tag = RangeAnswer.tag(head) }
+        version.complete(by: RangeAnswer.Version(head))
         guard self.mode == .opening else { return }
         self.length = length
         self.mode = mode

@@ -20,10 +20,38 @@ enum RangeAnswer: Equatable {
         /// How messages call it.
         var name: String
         var length: Int64?
-        /// Of the first answer; `nil` where it had none.
-        var tag: String?
+        /// As answers told it before.
+        var version = Version()
         /// Whether a range was answered with a range before.
         var hasRanges: Bool
+    }
+
+    /// What tells one version of a file from another. Of several servers with one file, each may tell another part of it.
+    struct Version: Equatable {
+        private(set) var eTag: String?
+        private(set) var modified: String?
+
+        /// Nothing is known.
+        init() {}
+
+        init(_ head: HTTPHead) {
+            // Whether it is a weak one says nothing of the file.
+            eTag = head["ETag"].map { $0.hasPrefix("W/") ? String($0.dropFirst(2)) : $0 }
+            modified = head["Last-Modified"]
+        }
+
+        /// Adds what wasn't known.
+        mutating func complete(by other: Version) {
+            eTag = eTag ?? other.eTag
+            modified = modified ?? other.modified
+        }
+
+        /// Whether it is certainly another one. The ETag decides where both have it.
+        func contradicts(_ other: Version) -> Bool {
+            if let eTag, let others = other.eTag { return eTag != others }
+            if let modified, let others = other.modified { return modified != others }
+            return false
+        }
     }
 
     /// Judges the answer to a request for the bytes `asked`.
@@ -78,9 +106,7 @@ enum RangeAnswer: Equatable {
         if let length = known.length, length != range.total {
             return .refused(changed(known, "has \(range.total) bytes instead of \(length)"))
         }
-        if let tag = known.tag, let now = self.tag(head), tag != now {
-            return .refused(changed(known, "is another version"))
-        }
+        if known.version.contradicts(Version(head)) { return .refused(changed(known, "is another version")) }
         let count = range.last - range.first + 1
         guard range.last < asked.upperBound, head["Content-Length"].map({ Int64($0) == count }) ?? true else {
             return unusable(known, "contradicts itself about how much it sends")
@@ -99,16 +125,8 @@ enum RangeAnswer: Equatable {
         if let length, let announced = known.length, length != announced {
             return .refused(changed(known, "has \(length) bytes instead of \(announced)"))
         }
-        if let tag = known.tag, let now = self.tag(head), tag != now {
-            return .refused(changed(known, "is another version"))
-        }
+        if known.version.contradicts(Version(head)) { return .refused(changed(known, "is another version")) }
         return .whole(length: length)
-    }
-
-    /// What tells one version of a file from another.
-    static func tag(_ head: HTTPHead) -> String? {
-        guard let tag = head["ETag"] else { return head["Last-Modified"] }
-        return tag.hasPrefix("W/") ? String(tag.dropFirst(2)) : tag
     }
 
     /// `bytes 0-499/1234`; `nil` for what is malformed, doesn't tell the total, or tells one that no file has.

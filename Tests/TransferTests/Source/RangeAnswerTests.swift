@@ -6,12 +6,18 @@ struct RangeAnswerTests {
     private let asked: Range<Int64> = 100..<200
 
     private func judge(
-        _ status: Int, _ headers: [(String, String)], length: Int64? = 1000, tag: String? = "\"a\"",
-        hasRanges: Bool = true
+        _ status: Int, _ headers: [(String, String)], length: Int64? = 1000,
+        version: [(String, String)] = [("ETag", "\"a\"")], hasRanges: Bool = true
     ) -> RangeAnswer {
         RangeAnswer.judge(
-            HTTPHead(status: status, headers: headers.map { (name: $0.0, value: $0.1) }), asked: asked,
-            known: .init(name: "clip", length: length, tag: tag, hasRanges: hasRanges), now: 0)
+            head(status, headers), asked: asked,
+            known: .init(
+                name: "clip", length: length, version: .init(head(200, version)), hasRanges: hasRanges),
+            now: 0)
+    }
+
+    private func head(_ status: Int, _ headers: [(String, String)]) -> HTTPHead {
+        HTTPHead(status: status, headers: headers.map { (name: $0.0, value: $0.1) })
     }
 
     @Test func `the range asked for, or the front of it, is taken`() {
@@ -59,9 +65,37 @@ struct RangeAnswerTests {
         #expect(error.code == .sourceChanged)
     }
 
+    @Test(
+        arguments: [
+            ([("ETag", "\"a\"")], [("Last-Modified", "Thursday")], false),
+            ([("Last-Modified", "Monday")], [("ETag", "\"a\"")], false),
+            ([("ETag", "\"a\""), ("Last-Modified", "Monday")], [("Last-Modified", "Thursday")], true),
+            ([("ETag", "\"a\""), ("Last-Modified", "Monday")], [("Last-Modified", "Monday")], false),
+            (
+                [("ETag", "\"a\""), ("Last-Modified", "Monday")], [("ETag", "\"a\""), ("Last-Modified", "Thursday")],
+                false
+            ),
+            ([("Last-Modified", "Monday")], [("Last-Modified", "Thursday")], true),
+            ([("ETag", "\"a\"")], [], false),
+        ] as [([(String, String)], [(String, String)], Bool)])
+    func `a version is compared by what both answers tell of it`(
+        first: [(String, String)], then: [(String, String)], isAnother: Bool
+    ) {
+        let answer = judge(206, [("Content-Range", "bytes 100-199/1000")] + then, version: first)
+        if isAnother {
+            guard case .refused(let error) = answer else {
+                Issue.record("\(answer)")
+                return
+            }
+            #expect(error.code == .sourceChanged)
+        } else {
+            #expect(answer == .bytes(end: 200, total: 1000))
+        }
+    }
+
     @Test func `the whole file is only taken at the start`() {
         #expect(judge(200, [("Content-Length", "1000")], hasRanges: false) == .whole(length: 1000))
-        #expect(judge(200, [], length: nil, tag: nil, hasRanges: false) == .whole(length: nil))
+        #expect(judge(200, [], length: nil, version: [], hasRanges: false) == .whole(length: nil))
         guard case .retry(.damage, _) = judge(200, [("Content-Length", "1000")]) else {
             Issue.record("taken")
             return
@@ -73,8 +107,8 @@ struct RangeAnswerTests {
     }
 
     @Test func `an empty file is empty`() {
-        #expect(judge(416, [("Content-Range", "bytes */0")], length: nil, tag: nil, hasRanges: false) == .empty)
-        #expect(judge(416, [("Content-Range", "bytes */0")], length: 0, tag: nil, hasRanges: false) == .empty)
+        #expect(judge(416, [("Content-Range", "bytes */0")], length: nil, version: [], hasRanges: false) == .empty)
+        #expect(judge(416, [("Content-Range", "bytes */0")], length: 0, version: [], hasRanges: false) == .empty)
     }
 
     @Test(
