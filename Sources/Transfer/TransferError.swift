@@ -25,12 +25,19 @@ public struct TransferError: Error, Sendable, Equatable, CustomStringConvertible
     public let message: String
     /// How long the service asked to be left alone, in seconds.
     public let retryAfter: Double?
+    /// Whether another try must end the same way, as where the server isn't trusted or may not be asked.
+    let isHopeless: Bool
 
     /// Makes an error from its code and its sentence.
     public init(_ code: Code, _ message: String, retryAfter: Double? = nil) {
+        self.init(code, message, retryAfter: retryAfter, isHopeless: false)
+    }
+
+    init(_ code: Code, _ message: String, retryAfter: Double? = nil, isHopeless: Bool) {
         self.code = code
         self.message = message
         self.retryAfter = retryAfter
+        self.isHopeless = isHopeless
     }
 
     /// `code: message`, as printed on standard error and stored.

@@ -81,7 +81,8 @@ final class HTTPThread: Sendable {
         if pthread_equal(thread, pthread_self()) != 0 { pthread_detach(thread) } else { pthread_join(thread, nil) }
     }
 
-    static let stopped = TransferError(.sourceUnavailable, "the HTTP client was shut down; start again")
+    static let stopped = TransferError(
+        .sourceUnavailable, "the HTTP client was shut down; start again", isHopeless: true)
 
     private func run() {
         // Signals belong to the threads of the program; and with CURLOPT_NOSIGNAL libcurl leaves SIGPIPE to its caller.

@@ -34,7 +34,8 @@ final class HTTPTransfer {
         _ id: UInt64, _ request: HTTPRequest, _ receiver: any HTTPReceiver, _ options: HTTPClient.Options
     ) throws(TransferError) {
         guard let address = HTTPAddress(request.url) else {
-            throw TransferError(.sourceUnavailable, "the address isn't an http or https address; check it")
+            throw TransferError(
+                .sourceUnavailable, "the address isn't an http or https address; check it", isHopeless: true)
         }
         guard let easy = curl_easy_init() else { throw TransferError(.internal, "out of memory") }
         self.id = id
@@ -93,7 +94,7 @@ final class HTTPTransfer {
                 TransferError(
                     .sourceForbidden,
                     "\(server) is at a private, loopback or link-local address; use a public one, or set "
-                        + "REELWAY_ALLOW_PRIVATE_HOSTS=true"))
+                        + "REELWAY_ALLOW_PRIVATE_HOSTS=true", isHopeless: true))
         }
         let reason =
             switch result {
@@ -103,8 +104,14 @@ final class HTTPTransfer {
                     + "machine's ca-certificates"
             default: "\(String(cString: curl_easy_strerror(result))); check the address and try again"
             }
-        return .failure(TransferError(.sourceUnavailable, "\(request.method) \(server): \(reason)"))
+        return .failure(
+            TransferError(
+                .sourceUnavailable, "\(request.method) \(server): \(reason)",
+                isHopeless: HTTPTransfer.hopeless.contains(result)))
     }
+
+    /// What no further try changes.
+    private static let hopeless = [CURLE_PEER_FAILED_VERIFICATION, CURLE_URL_MALFORMAT]
 
     // MARK: Settings
 

@@ -69,7 +69,7 @@ struct StorageFailure: Error, Equatable {
         if error.code == .sourceForbidden {
             (code, message, isTransient) = (.storageRejected, "is not allowed: \(error.message)", false)
         } else {
-            (code, message, isTransient) = (.storageUnavailable, "does not answer: \(error.message)", true)
+            (code, message, isTransient) = (.storageUnavailable, "does not answer: \(error.message)", !error.isHopeless)
             isUncertain = true
         }
     }

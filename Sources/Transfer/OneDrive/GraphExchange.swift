@@ -21,7 +21,7 @@ struct GraphExchange: Sendable {
             let fault: RetryPolicy.Fault
             let failure: TransferError
             switch await Result({ () async throws(TransferError) in try await client.response(to: request) }) {
-            case .failure(let error) where error.code == .sourceUnavailable:
+            case .failure(let error) where error.code == .sourceUnavailable && !error.isHopeless:
                 (fault, failure) = (.transport, error)
             case .failure(let error):
                 throw error

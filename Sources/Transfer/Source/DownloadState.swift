@@ -308,7 +308,7 @@ struct DownloadState {
         case .success:
             let error = TransferError(.sourceUnavailable, "\(name): the server sends less than it announced; try again")
             retry(chunk, .damage, error, now: now, &actions)
-        case .failure(let error) where error.code == .sourceForbidden || error == HTTPThread.stopped:
+        case .failure(let error) where error.isHopeless:
             stop(error, &actions)
         case .failure(let error):
             retry(chunk, .transport, error, now: now, &actions)

@@ -38,6 +38,9 @@ public final class RangedSource: Sendable {
             self.url = url
             name = HTTPAddress.name(url)
         }
+
+        /// Whether its address can be called at all.
+        public var isCallable: Bool { HTTPAddress(url) != nil }
     }
 
     /// So many bytes are progress: failures before and after them are no row.

@@ -17,9 +17,15 @@ struct Endpoints {
         let lowercased = name.lowercased()
         let download: RangedSource
         if lowercased.hasPrefix("https://") || lowercased.hasPrefix("http://") {
+            let location = RangedSource.Location(url: name)
+            guard location.isCallable else {
+                throw Failure(
+                    .usage,
+                    "INPUT is no address that can be called; percent-encode what has no place in one (a space is %20)")
+            }
             let remote = try remoteEnds()
             download = try BlockingWait.result(isCancelled: isCancelled) {
-                try await RangedSource.open(.init(url: name), client: remote.sources, options: remote.readAhead)
+                try await RangedSource.open(location, client: remote.sources, options: remote.readAhead)
             }
         } else if lowercased.hasPrefix("onedrive:") {
             let remote = try remoteEnds()
