@@ -1,8 +1,20 @@
+internal import Glibc
+
 /// Which internet addresses a source may have: globally reachable unicast ones, so that an address in a video's
 /// record can't be used to read what only this machine or its network can reach.
 ///
 /// Source: IANA's special-purpose address registries for IPv4 and IPv6 (RFC 6890 and later).
 enum AddressRule {
+    /// Whether a host may be open to the public by what its name says: one that is an address tells by itself.
+    static func mayBePublic(host: String) -> Bool {
+        var (v4, v6) = (in_addr(), in6_addr())
+        if inet_pton(AF_INET, host, &v4) == 1 { return isPublic(withUnsafeBytes(of: v4) { Array($0) }) }
+        if inet_pton(AF_INET6, String(host.filter { $0 != "[" && $0 != "]" }), &v6) == 1 {
+            return isPublic(withUnsafeBytes(of: v6) { Array($0) })
+        }
+        return true
+    }
+
     /// Whether an address of 4 (IPv4) or 16 (IPv6) bytes in network order is open to the public.
     static func isPublic(_ address: [UInt8]) -> Bool {
         switch address.count {

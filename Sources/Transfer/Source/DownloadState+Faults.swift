@@ -35,7 +35,7 @@ extension DownloadState {
             try address.follow(location, generation: request.generation, name: name)
             pump(now: now, &actions)
         } catch {
-            stop(error, &actions)
+            if error.isHopeless { stop(error, &actions) } else { refuse(error, request, now: now, &actions) }
         }
     }
 

@@ -194,7 +194,8 @@ struct DownloadState {
     /// An answer's head came. Returns whether its bytes are wanted.
     mutating func head(_ id: UInt64, _ head: HTTPHead, now: Double, epoch: Int64, _ actions: inout [Action]) -> Bool {
         guard failure == nil, let request = requests[id], !request.isSettled else { return false }
-        let known = RangeAnswer.Known(name: name, length: length, version: version, hasRanges: mode == .ranges)
+        let known = RangeAnswer.Known(
+            name: name, length: length, version: version, hasRanges: mode == .ranges, canRenew: address.canRenew)
         switch RangeAnswer.judge(head, asked: request.asked, known: known, now: epoch) {
         case .bytes(let end, let total):
             opened(total, head, .ranges, &actions)
@@ -220,11 +221,7 @@ struct DownloadState {
             retry(request.chunk, fault, error, now: now, &actions)
         case .fail(let error):
             settle(id)
-            if error.code == .inputNotFound, address.canGoBack {
-                refuse(error, request, now: now, &actions)
-            } else {
-                stop(error, &actions)
-            }
+            stop(error, &actions)
         }
         return false
     }

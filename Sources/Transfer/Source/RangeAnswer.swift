@@ -24,6 +24,8 @@ enum RangeAnswer: Equatable {
         var version = Version()
         /// Whether a range was answered with a range before.
         var hasRanges: Bool
+        /// Whether whoever gave the address can give another.
+        var canRenew = false
     }
 
     /// What tells one version of a file from another. Of several servers with one file, each may tell another part of it.
@@ -74,7 +76,7 @@ enum RangeAnswer: Equatable {
         case 410:
             return .refused(.init(.inputNotFound, "\(name): the server says that it is gone; check the address"))
         case 404:
-            return .fail(
+            return .refused(
                 .init(.inputNotFound, "\(name): the server says that there is no such file; check the address"))
         case 416:
             if known.length ?? 0 == 0, head["Content-Range"]?.hasSuffix("/0") == true { return .empty }
@@ -118,7 +120,9 @@ enum RangeAnswer: Equatable {
         guard isPlain(head) else { return unusable(known, "compressed its answer") }
         let type = head["Content-Type"]?.lowercased() ?? ""
         if type.hasPrefix("text/html") || type.hasPrefix("application/json") {
-            return unusable(known, "answered with a page instead of the file")
+            let error = nonsense(known, "answered with a page instead of the file")
+            // An address that is no longer good may lead to where one signs in.
+            return known.canRenew ? .refused(error) : .retry(.damage, error)
         }
         if known.hasRanges { return unusable(known, "stopped to serve parts of the file") }
         let length = head["Content-Length"].flatMap { Int64($0) }
@@ -152,8 +156,11 @@ enum RangeAnswer: Equatable {
     }
 
     private static func unusable(_ known: Known, _ what: String) -> RangeAnswer {
-        .retry(
-            .damage, .init(.sourceUnavailable, "\(known.name): the server \(what); try again, or use another address"))
+        .retry(.damage, nonsense(known, what))
+    }
+
+    private static func nonsense(_ known: Known, _ what: String) -> TransferError {
+        .init(.sourceUnavailable, "\(known.name): the server \(what); try again, or use another address")
     }
 
     private static func changed(_ known: Known, _ what: String) -> TransferError {

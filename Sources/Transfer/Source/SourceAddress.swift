@@ -15,7 +15,8 @@ struct SourceAddress {
     private(set) var generation = 0
     private(set) var isRenewing = false
     private let origin: String
-    private let canRenew: Bool
+    /// Whether whoever gave the address can give another.
+    let canRenew: Bool
     private let allows: @Sendable (String) -> Bool
     private var hops = 0
     private var renewals = 0
@@ -28,25 +29,28 @@ struct SourceAddress {
         self.allows = allows
     }
 
-    /// Whether a redirect led here from an address that may be asked again; a renewable one is renewed instead.
-    var canGoBack: Bool { url != origin && !canRenew }
-
     /// A request got its bytes: the next redirect is the first of a row.
     mutating func worked() { hops = 0 }
 
-    /// Goes where a redirect leads, if it may; throws where it mayn't. `generation` is that of the request.
+    /// Goes where a redirect leads, if it may. Throws where it mayn't, and calls that hopeless unless a new address may lead
+    /// elsewhere. `generation` is that of the request.
     mutating func follow(_ location: String, generation: Int, name: String) throws(TransferError) {
         guard generation == self.generation else { return }
         hops += 1
         guard hops <= 5 else {
-            throw TransferError(.sourceUnavailable, "\(name): more than 5 redirects in a row; check the address")
+            throw TransferError(
+                .sourceUnavailable, "\(name): more than 5 redirects in a row; check the address", isHopeless: true)
+        }
+        let forbidden = { (isHopeless: Bool) in
+            TransferError(
+                .sourceForbidden, "\(name): redirected to an address that isn't allowed; give the address itself",
+                isHopeless: isHopeless)
         }
         guard let target = HTTPAddress.redirect(from: url, to: location), let address = HTTPAddress(target),
-            !address.hasCredentials, address.scheme == "https" || HTTPAddress(url)?.scheme == "http", allows(target)
-        else {
-            throw TransferError(
-                .sourceForbidden, "\(name): redirected to an address that isn't allowed; give the address itself")
-        }
+            !address.hasCredentials, address.scheme == "https" || HTTPAddress(url)?.scheme == "http"
+        else { throw forbidden(true) }
+        // A strange host may be where one signs in, which an address that is no longer good leads to.
+        guard allows(target) else { throw forbidden(!AddressRule.mayBePublic(host: address.host)) }
         move(to: target)
     }
 

@@ -26,6 +26,15 @@ struct AddressRuleTests {
         #expect(!AddressRule.isPublic(try bytes(address)))
     }
 
+    @Test(
+        arguments: [
+            ("8.8.8.8", true), ("[2620:1ec:8f8::10]", true), ("login.example.com", true), ("10.0.0.1", false),
+            ("169.254.169.254", false), ("[::1]", false), ("[::ffff:10.0.0.1]", false),
+        ] as [(String, Bool)])
+    func `a host that is an address tells by itself whether it is public`(host: String, isPublic: Bool) {
+        #expect(AddressRule.mayBePublic(host: host) == isPublic)
+    }
+
     @Test func `what is no internet address is refused`() {
         #expect(!AddressRule.isPublic([]))
         #expect(!AddressRule.isPublic([8, 8, 8]))

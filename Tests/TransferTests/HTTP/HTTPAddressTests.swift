@@ -67,7 +67,6 @@ struct SourceAddressTests {
         var address = SourceAddress("https://a/0", canRenew: false, allows: { _ in true })
         #expect(address.refused(generation: 0, bytesReceived: 0) == .giveUp)
         try address.follow("https://b/1", generation: 0, name: "clip")
-        #expect(address.canGoBack)
         #expect(address.refused(generation: 1, bytesReceived: 0) == .goOn)
         #expect(address.url == "https://a/0")
     }

@@ -55,7 +55,8 @@ struct FaultTests {
                 Case(.contentLength(by: 1), skip: skip, .identical),
                 Case(.contentLength(by: -1), skip: skip, .identical),
                 Case(.changedETag, skip: skip, .identical), Case(.delay(seconds: 0.2), skip: skip, .identical),
-                Case(.status(code: 404), skip: skip, .error(.inputNotFound)),
+                Case(.status(code: 404), skip: skip, .identical),
+                Case(.redirect(to: "https://login.example.com/x"), skip: skip, .identical),
                 Case(.status(code: 418), skip: skip, .error(.sourceUnavailable)),
             ]
         })
@@ -76,6 +77,7 @@ struct FaultTests {
         Case(.status(code: 503), times: Fault.always, .error(.sourceThrottled)),
         Case(.status(code: 401), skip: 1, times: Fault.always, .error(.sourceAuth)),
         Case(.status(code: 403), skip: 1, times: Fault.always, .error(.sourceForbidden)),
+        Case(.status(code: 404), skip: 1, times: Fault.always, .error(.inputNotFound)),
         Case(.html(status: 200), skip: 1, times: Fault.always, .error(.sourceUnavailable)),
         Case(.html(status: 200), times: Fault.always, .error(.sourceUnavailable)),
         Case(.ignoreRange, skip: 1, times: Fault.always, .error(.sourceUnavailable)),
@@ -92,9 +94,10 @@ struct FaultTests {
         Case(.flip(at: 0), .error(.sourceHashMismatch)),
         Case(.flip(at: 650_000), .error(.sourceHashMismatch)),
         Case(.flip(at: Int64(size) - 1), .error(.sourceHashMismatch)),
-        Case(.redirect(to: "https://example.com/x"), skip: 1, .error(.sourceForbidden)),
+        Case(.redirect(to: "https://example.com/x"), skip: 1, times: Fault.always, .error(.sourceForbidden)),
         Case(.redirect(to: "file:///etc/passwd"), .error(.sourceForbidden)),
         Case(.redirect(to: "http://10.0.0.1/x"), .error(.sourceForbidden)),
+        Case(.redirect(to: "http://[fe80::1]/x"), .error(.sourceForbidden)),
         Case(.redirect(to: "http://169.254.169.254/latest"), skip: 1, .error(.sourceForbidden)),
     ])
     func `what doesn't pass is given up with its own code`(test: Case) async throws {

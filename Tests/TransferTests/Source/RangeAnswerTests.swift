@@ -7,13 +7,13 @@ struct RangeAnswerTests {
 
     private func judge(
         _ status: Int, _ headers: [(String, String)], length: Int64? = 1000,
-        version: [(String, String)] = [("ETag", "\"a\"")], hasRanges: Bool = true
+        version: [(String, String)] = [("ETag", "\"a\"")], hasRanges: Bool = true, canRenew: Bool = false
     ) -> RangeAnswer {
         RangeAnswer.judge(
             head(status, headers), asked: asked,
             known: .init(
-                name: "clip", length: length, version: .init(head(200, version)), hasRanges: hasRanges),
-            now: 0)
+                name: "clip", length: length, version: .init(head(200, version)), hasRanges: hasRanges,
+                canRenew: canRenew), now: 0)
     }
 
     private func head(_ status: Int, _ headers: [(String, String)]) -> HTTPHead {
@@ -90,6 +90,16 @@ struct RangeAnswerTests {
             #expect(error.code == .sourceChanged)
         } else {
             #expect(answer == .bytes(end: 200, total: 1000))
+        }
+    }
+
+    @Test func `a page is the end of an address that can be renewed, and a stumble of any other`() {
+        for canRenew in [true, false] {
+            switch judge(200, [("Content-Type", "text/html")], hasRanges: false, canRenew: canRenew) {
+            case .refused(let error) where canRenew: #expect(error.code == .sourceUnavailable)
+            case .retry(.damage, let error) where !canRenew: #expect(error.code == .sourceUnavailable)
+            default: Issue.record("taken")
+            }
         }
     }
 
