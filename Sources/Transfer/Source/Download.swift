@@ -38,6 +38,8 @@ final class Download: Sendable {
 
     var received: ReceivedBytes { shared.withLock { $0.state.received } }
 
+    func lastHeld(now: Double) -> Double { shared.withLock { min(now, $0.state.holdUntil) } }
+
     /// Starts, and calls back once when the first answer's head has come or can't be had.
     func open(_ callback: @escaping @Sendable (Result<Opening, TransferError>) -> Void) {
         update { shared, actions in

@@ -16,16 +16,32 @@ extension DownloadState {
             chunk.faults = .init(count: 0, since: now, reached: chunk.reached)
         }
         chunk.faults.count += 1
-        var policy = options.retry
+        var (policy, fault) = (options.retry, fault)
         // Where nothing has come yet, an address is more likely wrong than a server ill.
         if mode == .opening { policy.attempts = min(policy.attempts, 5) }
+        // To keep quiet when asked to takes none of the time that failures may take.
+        if holdUntil > chunk.faults.since { chunk.faults.since = now }
+        if case .status(let status, let asked?) = fault {
+            guard hold(asked, now: now) else { return stop(error, &actions) }
+            fault = .status(status)
+        }
         let decision = policy.decide(
             fault, attempt: chunk.faults.count, elapsed: now - chunk.faults.since, random: .random(in: 0...1))
         guard case .retry(let delay) = decision else { return stop(error, &actions) }
-        chunk.retryAt = now + delay
-        // A server that asks for a pause means all requests.
-        if case .status(_, let asked?) = fault { holdUntil = max(holdUntil, now + asked) }
+        chunk.retryAt = max(now, holdUntil) + delay
         pump(now: now, &actions)
+    }
+
+    /// Makes no request for as long as the server asks, which means all requests; what has come is read meanwhile. Returns
+    /// whether that can be borne: before anything came, the caller waits better elsewhere; later what was made of it would
+    /// be lost.
+    private mutating func hold(_ asked: Double, now: Double) -> Bool {
+        let longest = mode == .opening ? options.retry.totalSeconds : options.longestHold
+        let since = heldSince ?? now
+        guard now + asked - since < longest else { return false }
+        heldSince = since
+        holdUntil = max(holdUntil, now + asked)
+        return true
     }
 
     /// Goes where a redirect leads.
@@ -60,7 +76,11 @@ extension DownloadState {
             version = .init()
             pump(now: now, &actions)
         case .failure(let error):
-            stop(error, &actions)
+            // Who gives addresses may be as busy. The old one is refused once more then, which asks again.
+            guard mode != .opening, let asked = error.retryAfter, hold(asked, now: now) else {
+                return stop(error, &actions)
+            }
+            pump(now: now, &actions)
         }
     }
 }

@@ -51,7 +51,10 @@ struct DownloadState {
 
     var address: SourceAddress
     var version = RangeAnswer.Version()
+    /// No request is made before, since the server asked for that.
     var holdUntil = 0.0
+    /// When the server first asked so since the last byte came.
+    var heldSince: Double?
     private var timerAt: Double?
     private var wanted: Int64?
     private var wasRead = false
@@ -284,6 +287,7 @@ struct DownloadState {
 
     private mutating func took(_ bytes: UnsafeRawBufferPointer, at offset: Int64, _ actions: inout [Action]) {
         received.take(bytes, at: offset)
+        heldSince = nil
         if let wanted, offset <= wanted, wanted < offset + Int64(bytes.count) { actions.append(.wakeReader) }
     }
 

@@ -12,6 +12,9 @@ public final class RangedSource: Sendable {
         public var connections = 2
         /// When what failed is tried again.
         public var retry = RetryPolicy()
+        /// A download that is under way waits for so long, where the server asks for it and no byte comes; in seconds.
+        /// OneDrive was seen to ask for 315.
+        public var longestHold = 360.0
 
         /// The defaults.
         public init() {}
@@ -92,6 +95,10 @@ public final class RangedSource: Sendable {
 
     /// Bytes that came over the network, counted again where they came again.
     public var bytesDownloaded: Int64 { download.received.count }
+
+    /// Goes with the clock while the server has asked for no requests, and stands still otherwise; in seconds. So a download
+    /// that waits at a server's wish can be told from one that hangs.
+    public var lastHeld: Double { download.lastHeld(now: HTTPTransfer.now()) }
 
     /// Seconds during which at least one request was under way.
     public var downloadSeconds: Double { download.received.seconds(now: HTTPTransfer.now()) }

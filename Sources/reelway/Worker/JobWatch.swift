@@ -53,8 +53,9 @@ final class JobWatch: Sendable {
         if isStopped { action() }
     }
 
-    /// Adds bytes that travel without the job's thread to what counts as a movement.
-    func count(_ bytes: @escaping @Sendable () -> Int64) { state.withLock { $0.counters.append(bytes) } }
+    /// Adds what goes on without the job's thread to what counts as a movement: bytes that travel, and time that a
+    /// service wants to be left alone.
+    func count(_ count: @escaping @Sendable () -> Int64) { state.withLock { $0.counters.append(count) } }
 
     /// Says that the job's thread waits for something that ends by itself: that is no standstill.
     func waitsItsTurn() { state.withLock { $0.waits += 1 } }

@@ -51,7 +51,7 @@ struct Pipeline: Sendable {
         }
         defer { download.close() }
         watch.whenStopped { download.abort() }
-        watch.count { download.bytesDownloaded }
+        watch.count { download.bytesDownloaded &+ Int64(download.lastHeld * 1000) }
 
         let key = ObjectKey.make(
             videoID: job.videoID, sourceIdentity: item.identity, profile: options.profile.name)

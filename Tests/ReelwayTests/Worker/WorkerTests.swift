@@ -202,6 +202,17 @@ struct WorkerTests {
         }
     }
 
+    @Test func `A source that asks for a rest in mid-way gets it, and nothing is done twice for that`() async throws {
+        try await Shop.with(["REELWAY_STALL_SECONDS": "3", "REELWAY_MAX_ATTEMPTS": "1"]) { shop in
+            shop.drive.setFaults([Fault(.status(code: 429, retryAfter: 6), on: .download, skip: 3)])
+            let worker = try shop.worker()
+            try await shop.ready(try await shop.insert(Clips.large), within: 30)
+            #expect(shop.drive.downloadRequests.contains { $0.status == 429 })
+            worker.signal(SIGTERM)
+            _ = try await worker.end(within: 20)
+        }
+    }
+
     @Test func `Two replicas of the service finish a queue without doing a video twice, however often it is asked for`()
         async throws
     {

@@ -150,6 +150,23 @@ struct RangedSourceTests {
         await drive.stop()
     }
 
+    @Test func `an abort ends a rest that the server asked for, which is told from a hang`() async throws {
+        let drive = try await Drive.start(size: 6_000_000)
+        let source = try await drive.open(window: 1 << 20)
+        drive.sandbox.setFaults([Fault(.status(code: 429, retryAfter: 15), times: Fault.always)])
+        let reading = Task { try await onThread { try source.readAll() } }
+        try await Task.sleep(for: .seconds(1))
+        let before = source.lastHeld
+        try await Task.sleep(for: .seconds(0.5))
+        #expect(source.lastHeld > before)
+        let start = ContinuousClock.now
+        source.abort()
+        let error = await #expect(throws: TransferError.self) { try await reading.value }
+        #expect(error?.code == .cancelled)
+        #expect(.now - start < .seconds(1))
+        await drive.stop()
+    }
+
     @Test func `a client that is shut down ends a waiting read`() async throws {
         let drive = try await Drive.start(size: 1_000_000, stallSeconds: 30)
         let source = try await drive.open()

@@ -72,6 +72,7 @@ final class Drive: Sendable {
         options.windowBytes = window
         options.connections = connections
         options.retry = Drive.retry
+        options.longestHold = Drive.retry.totalSeconds
         return try await oneDrive.open(try await item, options: options)
     }
 
