@@ -68,7 +68,8 @@ enum GraphError {
 
     private static let signedOut = TransferError(
         .sourceAuth,
-        "OneDrive refuses the access token; sign in again and set ONEDRIVE_REFRESH_TOKEN (or a fresh token)")
+        "OneDrive refuses the access token; sign in again and set ONEDRIVE_REFRESH_TOKEN, or a fresh ONEDRIVE_ACCESS_TOKEN, "
+            + "which lasts about an hour")
 
     private static func forbidden(_ item: String) -> TransferError {
         TransferError(

@@ -18,6 +18,8 @@ public final class OneDrive: Sendable {
             case clientCredentials
             /// Good for about an hour.
             case accessToken(String)
+
+            var isAccessToken: Bool { if case .accessToken = self { true } else { false } }
         }
 
         /// How Graph knows who asks.
@@ -148,10 +150,11 @@ public final class OneDrive: Sendable {
         var refused: String?
         while true {
             let token = try await tokens.token(refused: refused)
+            // One that was given as it is has no successor, and one that has just come needs none.
+            let isReplaceable = refused == nil && !settings.credential.isAccessToken
             let headers = [
                 (name: "Authorization", value: "Bearer \(token)"), (name: "Accept", value: "application/json"),
             ]
-            let wasRefused = refused != nil
             let value: Value? = try await exchange.perform(HTTPRequest("GET", url, headers: headers)) {
                 response throws(TransferError) -> GraphExchange.Verdict<Value?> in
                 switch response.head.status {
@@ -161,9 +164,11 @@ public final class OneDrive: Sendable {
                     } catch  where error.code == .sourceUnavailable {
                         return .again(.damage, error)
                     }
-                case 401 where !wasRefused: return .done(nil)
+                case 401 where isReplaceable: return .done(nil)
                 case let status:
                     let error = GraphError.error(response, item: item, now: Int64(time(nil)))
+                    // OneDrive refuses good tokens at random: "Unable to initialize RPS".
+                    if status == 401 { return .again(.damage, error) }
                     guard RetryPolicy.isTransient(status) else { return .failed(error) }
                     return .again(.status(status, retryAfter: error.retryAfter), error)
                 }

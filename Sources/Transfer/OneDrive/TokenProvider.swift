@@ -23,13 +23,7 @@ actor TokenProvider {
     /// A good token. `refused` is one that Graph didn't take: it is not given again. A cancelled task throws `cancelled`
     /// at once, while the refresh goes on: its result has replaced what was kept before.
     func token(refused: String? = nil) async throws(TransferError) -> String {
-        if case .accessToken(let token) = settings.credential {
-            guard token != refused else {
-                throw TransferError(
-                    .sourceAuth, "OneDrive refuses ONEDRIVE_ACCESS_TOKEN; it lasts about an hour, so give a fresh one")
-            }
-            return token
-        }
+        if case .accessToken(let token) = settings.credential { return token }
         if let current, current.token != refused, ContinuousClock.now < current.end { return current.token }
         let task = pending ?? Task { await renewed() }
         pending = task
