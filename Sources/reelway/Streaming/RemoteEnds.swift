@@ -132,8 +132,9 @@ struct RemoteEnds: Sendable {
         _ access: StorageSettings.SupabaseAccess, bucket: String, _ profile: Profile
     ) -> SupabaseSettings {
         var supabase = SupabaseSettings(url: access.url, serviceKey: access.serviceKey.revealed, bucket: bucket)
-        // A bucket that is made for a story takes reels too.
-        supabase.fileSizeLimit = profile.maximumBytes == nil ? nil : Profile.reels.maximumBytes
+        // A bucket that is made for a story takes reels too. No file is larger than a reel may be: that is seen to before it
+        // is sent. But Supabase adds up all parts that come, and one that is sent again it counts again.
+        supabase.fileSizeLimit = profile.maximumBytes == nil ? nil : Profile.reels.maximumBytes.map { 2 * $0 }
         return supabase
     }
 }

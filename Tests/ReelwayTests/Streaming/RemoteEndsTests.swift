@@ -26,8 +26,8 @@ struct RemoteEndsTests {
         #expect(try store("s3", elsewhere) is S3Store)
     }
 
-    @Test(.enabled(if: Shop.isThere), arguments: [(Profile.any, nil), (.story, 300_000_000), (.reels, 300_000_000)])
-    func `a bucket that is made takes videos of any profile without a limit, and else as large as a reel may be`(
+    @Test(.enabled(if: Shop.isThere), arguments: [(Profile.any, nil), (.story, 600_000_000), (.reels, 600_000_000)])
+    func `a bucket that is made has room for a reel whose parts come twice, and no limit where videos have none`(
         profile: Profile, limit: Int?
     ) async throws {
         let given = ProcessInfo.processInfo.environment
