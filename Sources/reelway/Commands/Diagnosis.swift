@@ -7,10 +7,14 @@ import Transfer
 struct Diagnosis: Sendable {
     private let settings: Settings
     private let remote: RemoteEnds
+    private let seconds: Double
 
-    init(_ settings: Settings) {
+    /// - Parameter seconds: for what videos come from, and as much for what they go to.
+    init(_ settings: Settings, seconds: Double = 30) {
         self.settings = settings
-        remote = RemoteEnds(settings)
+        self.seconds = seconds
+        // What is wrong with a service has to be known before the check's time is over.
+        remote = RemoteEnds(settings, patienceSeconds: seconds / 2)
     }
 
     /// Each finding as soon as it is there.
@@ -135,12 +139,17 @@ struct Diagnosis: Sendable {
     private func storage() async -> Finding {
         do {
             let store = try remote.store()
-            let (probe, uploads) = try await JobThread.run(named: "probe") {
-                let deadline = ContinuousClock.now + .seconds(30)
+            let (probe, refusal) = try await JobThread.run(named: "probe") { [seconds] in
+                let deadline = ContinuousClock.now + .seconds(seconds)
                 let isLate: @Sendable () -> Bool = { ContinuousClock.now > deadline }
-                try store.prepare(isCancelled: isLate)
-                let probe = try store.probe(isCancelled: isLate)
-                return (probe, Result { try store.reapUploads(prefix: "reelway-probe/", isCancelled: isLate) })
+                do {
+                    try store.prepare(isCancelled: isLate)
+                    return (try store.probe(isCancelled: isLate), try Self.refusalToList(store, isCancelled: isLate))
+                } catch let error as TransferError where error.code == .cancelled {
+                    throw Failure(
+                        .storageUnavailable,
+                        "\(store.description) didn't answer within \(Text.short(seconds)) s; try again")
+                }
             }
             guard probe.isPubliclyReadable else {
                 return Finding(
@@ -151,16 +160,28 @@ struct Diagnosis: Sendable {
                         mend: "make the bucket public, or set STORAGE_PUBLIC_URL to where it is"))
             }
             let praise = "\(store.description) takes, shows and deletes objects"
-            if case .failure(let error) = uploads {
+            if let refusal {
                 return Finding(
                     subject: "storage",
                     verdict: .note(
                         "\(praise), and doesn't list uploads, so that those a worker left behind stay there: "
-                            + Failure(error).message))
+                            + refusal.message))
             }
             return Finding(subject: "storage", verdict: .good(praise))
         } catch {
             return Finding(subject: "storage", verdict: .fault(Failure(error), mend: settings.storage.variables))
+        }
+    }
+
+    /// Why uploads can't be listed; `nil` where they can.
+    private static func refusalToList(
+        _ store: any ObjectStore, isCancelled: @escaping @Sendable () -> Bool
+    ) throws -> TransferError? {
+        do {
+            _ = try store.reapUploads(prefix: "reelway-probe/upload", isCancelled: isCancelled)
+            return nil
+        } catch let error as TransferError where [.storageAuth, .storageRejected].contains(error.code) {
+            return error
         }
     }
 
@@ -176,7 +197,7 @@ struct Diagnosis: Sendable {
             let tokens: any RefreshTokenStore =
                 store.map { StoredRefreshToken(settings.oneDrive, in: $0) } ?? MemoryTokenStore()
             let oneDrive = try remote.oneDrive(tokens: tokens)
-            let answered: String? = try await within(.seconds(30)) {
+            let answered: String? = try await within(.seconds(seconds)) {
                 try await oneDrive.signIn()
                 guard let source = try await store?.anySource() else { return "signed in; no row names an item to try" }
                 let item = try await oneDrive.item(source.fileID, drive: source.driveID)

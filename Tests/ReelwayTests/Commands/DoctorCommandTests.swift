@@ -76,6 +76,35 @@ struct DoctorCommandTests {
         }
     }
 
+    @Test func `doctor says that a store can't be reached`() async throws {
+        try await TestDatabase.withStore { test, _ in
+            let start = ContinuousClock.now
+            let ill = try await Program.run(
+                Program.reelway, ["doctor"],
+                environment: [
+                    "DATABASE_URL": test.address, "S3_ENDPOINT": "http://127.0.0.1:1", "S3_ACCESS_KEY_ID": "key",
+                    "S3_SECRET_ACCESS_KEY": "secret",
+                ])
+            #expect(ill.status == 69, "\(ill.output)\(ill.errors)")
+            #expect(ill.output.contains("FAULT  storage: storage_unavailable: "), "\(ill.output)")
+            #expect(.now - start < .seconds(20))
+        }
+    }
+
+    @Test(.enabled(if: Shop.isThere)) func `doctor says that a store takes too long`() async throws {
+        try await Shop.with { shop in
+            let proxy = try await StorageProxy.start(upstream: try #require(shop.environment["S3_ENDPOINT"]))
+            proxy.setFaults([StorageFault(.delay(seconds: 0.7), times: StorageFault.always)])
+            let settings = try Settings(shop.environment.merging(["S3_ENDPOINT": proxy.url]) { $1 })
+            var failure: Failure?
+            for await finding in Diagnosis(settings, seconds: 3).findings() {
+                if finding.subject == "storage", case .fault(let fault, _) = finding.verdict { failure = fault }
+            }
+            #expect(failure?.code == .storageUnavailable, "\(String(describing: failure))")
+            await proxy.stop()
+        }
+    }
+
     @Test func `doctor lists the settings also where some are wrong`() async throws {
         let wrong = try await Program.run(
             Program.reelway, ["doctor"], environment: ["PORT": "x", "LOG_LEVEL": "loud", "STORAGE_BUCKET": "videos"])
