@@ -191,7 +191,10 @@ actor Worker: Service {
     private func sweep() async {
         for await _ in sweeps {
             do {
-                for leftover in try await store.leftovers() where !Task.isCancelled { await remove(leftover) }
+                for leftover in try await store.leftovers() where !Task.isCancelled {
+                    // Left in the middle its key would stay marked, and whoever is asked for the video next would wait.
+                    await Task { await remove(leftover) }.value
+                }
             } catch {
                 if Task.isCancelled { return }
                 logger.notice("leftovers stay for now", metadata: ["error": "\(Failure(error))"])
@@ -208,7 +211,6 @@ actor Worker: Service {
             try await store.settled(leftover)
             logger.info("removed what was left", metadata: ["key": "\(leftover.key)"])
         } catch {
-            if Task.isCancelled { return }
             logger.notice(
                 "something stays in the store for now",
                 metadata: ["key": "\(found.key)", "error": "\(Failure(error))"])

@@ -120,7 +120,7 @@ struct SweepTests {
         }
     }
 
-    @Test func `A worker that is told to stop doesn't wait for a store that hangs`() async throws {
+    @Test func `A worker that is told to stop waits for one removal at most where a store hangs`() async throws {
         try await Shop.with { shop in
             let store = JobStore(shop.test.database)
             for _ in 0..<3 { _ = try await store.cancel(try await Self.leave(in: shop, store)) }
