@@ -35,9 +35,9 @@ final class Probe {
             readable = try FragmentPipe.checking(readable, movie)
         }
         let edits = movie.map { Probe.timelines($0) }
-        if let movie { try Probe.checkIndex(movie, hasExactEdits: edits?.isExact == true, source.name) }
         // Fragments bring times of their own, which libavformat reconciles with the edits.
         let isExact = edits?.isExact == true && movie?.isFragmented == false
+        if let movie { try Probe.checkIndex(movie, ignoringEditLists: isExact, source.name) }
         let demuxer = try Demuxer(
             readable, isCheckedMovie: movie != nil, ignoringEditLists: isExact, isCancelled: isCancelled)
         var selection = StreamSelection(demuxer.streams, movie, fragments)
@@ -181,11 +181,11 @@ final class Probe {
 
     /// libavformat makes an entry for each sample that a few bytes may announce, and where it plays the edits itself one
     /// for each sample of each edit.
-    private static func checkIndex(_ movie: Movie, hasExactEdits: Bool, _ name: String) throws {
+    private static func checkIndex(_ movie: Movie, ignoringEditLists: Bool, _ name: String) throws {
         var entries: UInt64 = 0
         for track in movie.tracks {
             let count = track.samples.indexEntries(isSound: track.handler == "soun")
-            let times = hasExactEdits ? 1 : UInt64(max(1, track.edits.count))
+            let times = ignoringEditLists ? 1 : UInt64(max(1, track.edits.count))
             let (all, overflow) = count.multipliedReportingOverflow(by: times)
             entries = overflow ? .max : entries.addingClamped(all)
         }

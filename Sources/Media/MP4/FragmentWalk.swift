@@ -38,7 +38,7 @@ struct FragmentWalk {
         }
         try walk.run(from: layout.boxes.last?.end ?? 0, isCancelled)
         try walk.judge()
-        if let length = source.length { try walk.check.finish(at: length) }
+        try walk.check.finish(at: source.length ?? .max)
         return walk.check.tracks
     }
 
