@@ -99,6 +99,22 @@ struct TimeOrderTests {
         }
     }
 
+    @Test func `a last picture far behind the container's end doesn't lengthen the video`() throws {
+        let path = try Scratch.folder() + "/late.mkv"
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", "testsrc2=s=160x120:r=30:d=4", "-c:v", "libx264", "-bf", "0"]
+                + ["-bsf:v", "setts=ts=if(eq(N\\,119)\\,TS+30/TB\\,TS)", path])
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        // The segment's Duration, in milliseconds.
+        let duration = try #require(bytes.indices.first { bytes[$0...].starts(with: [0x44, 0x89, 0x88]) }) + 3
+        let four = withUnsafeBytes(of: Double(4000).bitPattern.bigEndian) { Array($0) }
+        bytes.replaceSubrange(duration..<(duration + 8), with: four)
+        let (_, report, error) = try Engine.run(MemorySource(bytes, name: "late.mkv"))
+        #expect(error == nil)
+        #expect(abs((report?.output?.durationSeconds ?? 0) - 4) < 0.1)
+        #expect(report?.warnings.contains { $0.contains("1 of 120 pictures") } == true, "\(report?.warnings ?? [])")
+    }
+
     @Test func `a transport stream's packet of sound with a late time is all that is lost`() throws {
         let path = try Scratch.folder() + "/late.ts"
         // A minute: the frames in a packet are less than one in a hundred.

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Media
@@ -92,12 +93,30 @@ struct FragmentWalkTests {
         let bytes = try MovieClips.make(
             MovieClips.arguments(seconds: 6, size: "160x120")
                 + ["-g", "10", "-output_ts_offset", "3600", "-avoid_negative_ts", "disabled"]
-                + ["-movflags", "+frag_keyframe+empty_moov+default_base_moof"])
+                + ["-movflags", "+frag_keyframe+empty_moov+default_base_moof+frag_discont"])
         let movie = try MovieClips.movie(bytes)
         let part = try bytes.patched("mdhd", at: 16, 6 * (movie.tracks.first?.timescale ?? 0))
         let (_, report, error) = try Engine.run(MemorySource(part, name: "part.mp4"))
         #expect(error == nil)
         #expect(abs((report?.output?.durationSeconds ?? 0) - 6) < 0.1)
+    }
+
+    @Test func `a recording whose clock counts from 1970 keeps its sound where it was`() throws {
+        let bytes = try MovieClips.make(
+            ["-f", "lavfi", "-i", "testsrc2=s=160x120:r=30:d=6", "-itsoffset", "2", "-f", "lavfi", "-i", "sine=d=4"]
+                + ["-c:v", "libx264", "-bf", "0", "-g", "10", "-c:a", "aac", "-use_editlist", "0"]
+                + ["-output_ts_offset", "1700000000", "-avoid_negative_ts", "disabled"]
+                + ["-movflags", "+frag_keyframe+empty_moov+default_base_moof+frag_discont"])
+        let (sink, _, error) = try Engine.run(MemorySource(bytes, name: "live.mp4"))
+        #expect(error == nil)
+        let sound = try Scratch.folder() + "/sound.raw"
+        let file = try Engine.store(try #require(sink.file))
+        try Shell.ffmpeg(["-i", file, "-ac", "1", "-ar", "48000", "-f", "s16le", sound])
+        let samples = try Data(contentsOf: URL(filePath: sound)).withUnsafeBytes {
+            Array($0.bindMemory(to: Int16.self))
+        }
+        let begun = try #require(samples.firstIndex { $0.magnitude > 500 })
+        #expect(abs(Double(begun) / 48000 - 2) < 0.05)
     }
 
     @Test func `a fragmented file may begin with what its broadcast tells`() throws {

@@ -4,16 +4,21 @@ import Testing
 
 /// Fragments of a few bytes that would cost libavformat gigabytes, or a core for minutes that nobody can stop.
 struct HostileFragmentTests {
-    /// Runs and samples without a field of their own, of which the first three fragments claim 60 million.
-    static func manySamples() throws -> [UInt8] {
-        var bytes = try FragmentWalkTests.clip.get()
-        var start = 0
-        for _ in 0..<3 {
-            let run = try #require(bytes.index(of: "trun", from: start))
-            bytes.replaceSubrange((run + 4)..<(run + 12), with: [UInt8].word(1) + .word(20_000_000))
-            start = run + 4
+    /// The bytes with other words in the first boxes of a type, counted from the end of the type.
+    private static func patched(
+        _ bytes: [UInt8], _ type: String, times: Int, at offset: Int, _ words: [UInt8]
+    ) throws -> [UInt8] {
+        var (bytes, start) = (bytes, 0)
+        for _ in 0..<times {
+            start = try #require(bytes.index(of: type, from: start)) + 4
+            bytes.replaceSubrange((start + offset)..<(start + offset + words.count), with: words)
         }
         return bytes
+    }
+
+    /// Runs and samples without a field of their own, of which the first three fragments claim 60 million.
+    static func manySamples() throws -> [UInt8] {
+        try patched(FragmentWalkTests.clip.get(), "trun", times: 3, at: 0, .words(1, 20_000_000))
     }
 
     /// The second track has no header that could be read, and so no number.
@@ -51,14 +56,7 @@ struct HostileFragmentTests {
 
     /// Each of two tracks of a plain movie announces nine million samples of a byte.
     static func listedSamples() throws -> [UInt8] {
-        var bytes = try MovieClips.conforming.get()
-        var start = 0
-        for _ in 0..<2 {
-            let sizes = try #require(bytes.index(of: "stsz", from: start))
-            bytes.replaceSubrange((sizes + 8)..<(sizes + 16), with: [UInt8].word(1) + .word(9_000_000))
-            start = sizes + 4
-        }
-        return bytes
+        try patched(MovieClips.conforming.get(), "stsz", times: 2, at: 4, .words(1, 9_000_000))
     }
 
     /// Each with words that tell who refuses it: libavformat would do so too, but late.

@@ -68,7 +68,6 @@ struct SweepTests {
     @Test func `An upload whose id got lost with the store's answer is ended after its video is ready`() async throws {
         try await Shop.with { shop in
             let proxy = try await StorageProxy.start(upstream: try #require(shop.environment["S3_ENDPOINT"]))
-            // The HTTP library itself asks again on a new connection where an old one is cut.
             proxy.setFaults([.create(.cutAfterwards, times: 2)])
             let worker = try shop.worker(["S3_ENDPOINT": proxy.url])
             let row = try await shop.ready(try await shop.insert(Clips.large))
@@ -128,6 +127,23 @@ struct SweepTests {
                 worker.signal(SIGTERM)
                 let end = try await worker.end(within: 10)
                 #expect(end.status == 0, "\(end.errors)")
+            }
+        }
+    }
+
+    @Test func `A worker that is told to stop finishes a removal, so that nobody has to wait for its end`() async throws
+    {
+        try await Shop.with { shop in
+            let store = JobStore(shop.test.database)
+            let id = try await Self.leave(in: shop, store)
+            try await Self.put("\(id)/slow.mp4", in: shop)
+            _ = try await store.cancel(id)
+            try await Self.hang(shop, id, seconds: 2) { worker, _ in
+                worker.signal(SIGTERM)
+                let end = try await worker.end(within: 10)
+                #expect(end.status == 0, "\(end.errors)")
+                #expect(try await store.isBeingRemoved(id, key: "\(id)/slow.mp4") == false)
+                #expect(try await shop.objects(of: id).isEmpty)
             }
         }
     }
