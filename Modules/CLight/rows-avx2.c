@@ -2,7 +2,6 @@
 #include <immintrin.h>
 #pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
 #define ROWS reelway_light_rows_avx2
-#define HAS_GATHER
 #include "rows.h"
 #pragma clang attribute pop
 #else

@@ -1,7 +1,12 @@
 // The loop itself; ROWS is what the function is called.
 //
+//     codes ─▶ to_light ─▶ to_display: OOTF, primaries, tone curve ─▶ to_codes
+//
 // A vector's eight lanes are pixels of one row, in four neighbouring 2x2 blocks. A block's chroma is the same for all of
 // its pixels, so that R' = Y + offset(Cr) needs no arithmetic per pixel but an addition to the index of a table.
+//
+// Each step is taken for a group of vectors before the next is: what hangs on a look-up waits for it, and the processor
+// finds enough to do meanwhile only where many look-ups that don't hang on each other follow.
 #include <CLight.h>
 #include <stddef.h>
 #include <string.h>
@@ -12,6 +17,7 @@
 
 typedef float lanes __attribute__((vector_size(32)));
 typedef int32_t ints __attribute__((vector_size(32)));
+typedef uint64_t pairs __attribute__((vector_size(32)));
 typedef float block_lanes __attribute__((vector_size(16)));
 typedef int32_t block_ints __attribute__((vector_size(16)));
 
@@ -23,12 +29,24 @@ typedef struct {
     lanes red, blue, luma;
 } signals;
 
+// Columns of four blocks, each with a vector of the upper row and one of the lower.
+enum { GROUP = 8 };
+
+typedef struct {
+    lanes red[2 * GROUP], green[2 * GROUP], blue[2 * GROUP];
+} group;
+
 INLINE lanes gather(const float *table, ints index) {
 #if defined(HAS_GATHER)
     return (lanes)_mm256_i32gather_ps(table, (__m256i)index, sizeof *table);
 #else
+    // Two indices in a register cost less to take apart than to take out one by one.
+    pairs both = (pairs)index;
     lanes values;
-    for (int i = 0; i < 8; i++) values[i] = table[index[i]];
+    for (int i = 0; i < 4; i++) {
+        values[2 * i] = table[(int32_t)both[i]];
+        values[2 * i + 1] = table[(int32_t)(both[i] >> 32)];
+    }
     return values;
 #endif
 }
@@ -75,29 +93,55 @@ INLINE lanes look_up(const float *pieces, lanes x) {
     return gather(pieces, ((ints)x >> REELWAY_PIECE_SHIFT) - REELWAY_FIRST_PIECE);
 }
 
-INLINE signals signals_of(const reelway_light_pass *pass, const uint16_t *y, offsets offset, int ootf, int squeeze) {
-    ints code = codes_of_pixels(y) << REELWAY_LIGHT_BITS;
-    lanes r = gather(pass->light, code + offset.red);
-    lanes g = gather(pass->light, code + offset.green);
-    lanes b = gather(pass->light, code + offset.blue);
-    lanes factor = all(1);
-    if (ootf) factor = look_up(pass->gain, dot(pass->luminance, r, g, b));
-    lanes red = dot(pass->gamut_red, r, g, b);
-    lanes green = dot(pass->gamut_green, r, g, b);
-    lanes blue = dot(pass->gamut_blue, r, g, b);
-    if (squeeze) {
-        // 1 at the knee: light below it is taken for it.
-        lanes excess = greatest(greatest(greatest(red, green), blue) * factor - pass->knee, all(0));
-        factor *= pass->scale * (excess + pass->upper) / ((excess + pass->lower) * (excess + pass->knee));
+INLINE void to_light(const reelway_light_pass *pass, reelway_source_rows from, int x, int columns, group *light) {
+    for (int i = 0; i < columns; i++, x += 8) {
+        block_ints cb = codes_of_blocks(from.cb + x / 2) - 512;
+        block_ints cr = codes_of_blocks(from.cr + x / 2) - 512;
+        offsets offset = {
+            steps(cr * pass->red_by_cr), steps(cb * pass->green_by_cb + cr * pass->green_by_cr),
+            steps(cb * pass->blue_by_cb)};
+        ints upper = codes_of_pixels(from.upper + x) << REELWAY_LIGHT_BITS;
+        ints lower = codes_of_pixels(from.lower + x) << REELWAY_LIGHT_BITS;
+        light->red[2 * i] = gather(pass->light, upper + offset.red);
+        light->green[2 * i] = gather(pass->light, upper + offset.green);
+        light->blue[2 * i] = gather(pass->light, upper + offset.blue);
+        light->red[2 * i + 1] = gather(pass->light, lower + offset.red);
+        light->green[2 * i + 1] = gather(pass->light, lower + offset.green);
+        light->blue[2 * i + 1] = gather(pass->light, lower + offset.blue);
     }
-    if (ootf || squeeze) {
-        red *= factor;
-        green *= factor;
-        blue *= factor;
+}
+
+INLINE void to_display(const reelway_light_pass *pass, int columns, group *light, int ootf, int squeeze) {
+    lanes gain[2 * GROUP];
+    for (int i = 0; i < 2 * columns; i++) {
+        gain[i] = all(1);
+        if (ootf) gain[i] = look_up(pass->gain, dot(pass->luminance, light->red[i], light->green[i], light->blue[i]));
     }
-    red = look_up(pass->signal, red);
-    green = look_up(pass->signal, green);
-    blue = look_up(pass->signal, blue);
+    for (int i = 0; i < 2 * columns; i++) {
+        lanes red = dot(pass->gamut_red, light->red[i], light->green[i], light->blue[i]);
+        lanes green = dot(pass->gamut_green, light->red[i], light->green[i], light->blue[i]);
+        lanes blue = dot(pass->gamut_blue, light->red[i], light->green[i], light->blue[i]);
+        lanes factor = gain[i];
+        if (squeeze) {
+            // 1 at the knee: light below it is taken for it.
+            lanes excess = greatest(greatest(greatest(red, green), blue) * factor - pass->knee, all(0));
+            factor *= pass->scale * (excess + pass->upper) / ((excess + pass->lower) * (excess + pass->knee));
+        }
+        if (ootf || squeeze) {
+            red *= factor;
+            green *= factor;
+            blue *= factor;
+        }
+        light->red[i] = red;
+        light->green[i] = green;
+        light->blue[i] = blue;
+    }
+}
+
+INLINE signals signals_of(const reelway_light_pass *pass, const group *light, int i) {
+    lanes red = look_up(pass->signal, light->red[i]);
+    lanes green = look_up(pass->signal, light->green[i]);
+    lanes blue = look_up(pass->signal, light->blue[i]);
     // BT.709, 3.2.
     return (signals){red, blue, red * 0.2126f + green * 0.7152f + blue * 0.0722f};
 }
@@ -117,26 +161,32 @@ INLINE void store_chroma(uint8_t *target, lanes difference, float weight) {
     memcpy(target, &codes, sizeof codes);
 }
 
-INLINE void convert_blocks(
-    const reelway_light_pass *pass, reelway_source_rows from, reelway_target_rows to, int x, int ootf, int squeeze) {
-    block_ints cb = codes_of_blocks(from.cb + x / 2) - 512;
-    block_ints cr = codes_of_blocks(from.cr + x / 2) - 512;
-    offsets offset = {
-        steps(cr * pass->red_by_cr), steps(cb * pass->green_by_cb + cr * pass->green_by_cr),
-        steps(cb * pass->blue_by_cb)};
-    signals upper = signals_of(pass, from.upper + x, offset, ootf, squeeze);
-    signals lower = signals_of(pass, from.lower + x, offset, ootf, squeeze);
-    store_luma(to.upper + x, upper.luma);
-    store_luma(to.lower + x, lower.luma);
-    // BT.709, 3.3, of the mean of four pixels.
-    store_chroma(to.cb + x / 2, (upper.blue - upper.luma) + (lower.blue - lower.luma), 224 / 1.8556f / 4);
-    store_chroma(to.cr + x / 2, (upper.red - upper.luma) + (lower.red - lower.luma), 224 / 1.5748f / 4);
+INLINE void to_codes(const reelway_light_pass *pass, const group *light, reelway_target_rows to, int x, int columns) {
+    for (int i = 0; i < columns; i++, x += 8) {
+        signals upper = signals_of(pass, light, 2 * i);
+        signals lower = signals_of(pass, light, 2 * i + 1);
+        store_luma(to.upper + x, upper.luma);
+        store_luma(to.lower + x, lower.luma);
+        // BT.709, 3.3, of the mean of four pixels.
+        store_chroma(to.cb + x / 2, (upper.blue - upper.luma) + (lower.blue - lower.luma), 224 / 1.8556f / 4);
+        store_chroma(to.cr + x / 2, (upper.red - upper.luma) + (lower.red - lower.luma), 224 / 1.5748f / 4);
+    }
+}
+
+INLINE void convert_group(
+    const reelway_light_pass *pass, reelway_source_rows from, reelway_target_rows to, int x, int columns, int ootf,
+    int squeeze) {
+    group light;
+    to_light(pass, from, x, columns, &light);
+    to_display(pass, columns, &light, ootf, squeeze);
+    to_codes(pass, &light, to, x, columns);
 }
 
 INLINE void convert_rows(
     const reelway_light_pass *pass, reelway_source_rows from, reelway_target_rows to, int width, int ootf, int squeeze) {
     int x = 0;
-    for (; x + 8 <= width; x += 8) convert_blocks(pass, from, to, x, ootf, squeeze);
+    for (; x + 8 * GROUP <= width; x += 8 * GROUP) convert_group(pass, from, to, x, GROUP, ootf, squeeze);
+    for (; x + 8 <= width; x += 8) convert_group(pass, from, to, x, 1, ootf, squeeze);
     if (x == width) return;
     // The last blocks, in rows of their own.
     uint16_t samples[4][8] = {0};
@@ -146,9 +196,9 @@ INLINE void convert_rows(
     memcpy(samples[1], from.lower + x, 2 * pixels);
     memcpy(samples[2], from.cb + x / 2, 2 * blocks);
     memcpy(samples[3], from.cr + x / 2, 2 * blocks);
-    convert_blocks(
+    convert_group(
         pass, (reelway_source_rows){samples[0], samples[1], samples[2], samples[3]},
-        (reelway_target_rows){codes[0], codes[1], codes[2], codes[3]}, 0, ootf, squeeze);
+        (reelway_target_rows){codes[0], codes[1], codes[2], codes[3]}, 0, 1, ootf, squeeze);
     memcpy(to.upper + x, codes[0], pixels);
     memcpy(to.lower + x, codes[1], pixels);
     memcpy(to.cb + x / 2, codes[2], blocks);

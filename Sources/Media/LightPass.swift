@@ -19,15 +19,17 @@ struct LightPass: Sendable {
     private let instructions: Instructions
 
     /// What the loop is compiled for. The results are the same.
-    enum Instructions: Sendable {
+    enum Instructions: Sendable, CaseIterable {
         case baseline
-        /// Eight look-ups at once: half the time.
         case avx2
+        /// AVX2's eight look-ups at once.
+        case gather
 
         /// What this machine does best. Where libavutil calls gathering slow, it is.
         static var best: Instructions {
             let flags = av_get_cpu_flags()
-            return flags & AV_CPU_FLAG_AVX2 != 0 && flags & AV_CPU_FLAG_SLOW_GATHER == 0 ? .avx2 : .baseline
+            guard flags & AV_CPU_FLAG_AVX2 != 0 else { return .baseline }
+            return flags & AV_CPU_FLAG_SLOW_GATHER == 0 ? .gather : .avx2
         }
     }
 
@@ -62,6 +64,7 @@ struct LightPass: Sendable {
                 switch instructions {
                 case .baseline: reelway_light_rows(constants, from, to, Int32(width))
                 case .avx2: reelway_light_rows_avx2(constants, from, to, Int32(width))
+                case .gather: reelway_light_rows_gather(constants, from, to, Int32(width))
                 }
             }
         }

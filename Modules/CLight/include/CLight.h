@@ -47,6 +47,8 @@ typedef struct {
     uint8_t *upper, *lower, *cb, *cr;
 } reelway_target_rows;
 
-// `width` is even. Both give the same codes; the second needs AVX2 and is the first on other processors than x86.
+// `width` is even. All give the same codes. The second needs AVX2, the third uses its gathering look-ups, which some
+// processors take long for; both are the first on other processors than x86.
 void reelway_light_rows(const reelway_light_pass *, reelway_source_rows, reelway_target_rows, int width);
 void reelway_light_rows_avx2(const reelway_light_pass *, reelway_source_rows, reelway_target_rows, int width);
+void reelway_light_rows_gather(const reelway_light_pass *, reelway_source_rows, reelway_target_rows, int width);
