@@ -67,21 +67,27 @@ final class Demuxer {
         guard opened >= 0 else {
             throw MediaError(.sourceCorrupt, "\(source.name) can't be opened", libav: opened)
         }
-        let probed = Demuxer.findStreamInfo(self.context)
+        let probed = Demuxer.findStreamInfo(self.context, isIndexed: ignoringEditLists)
         try bridge.check()
         guard probed >= 0 else {
             throw MediaError(.sourceCorrupt, "\(source.name) can't be understood", libav: probed)
         }
     }
 
-    /// libavformat decodes some pictures to learn how the stream orders them. Nobody sees them, so they needn't be
-    /// finished.
-    private static func findStreamInfo(_ context: UnsafeMutablePointer<AVFormatContext>?) -> Int32 {
+    /// libavformat decodes some pictures to learn their form and how the stream orders them. Nobody sees them, so they
+    /// needn't be finished.
+    ///
+    /// - Parameter isIndexed: the container lists when each picture is shown. Where the parameter sets tell all the rest,
+    ///   none is decoded then: the first look decodes them again.
+    private static func findStreamInfo(_ context: UnsafeMutablePointer<AVFormatContext>?, isIndexed: Bool) -> Int32 {
         guard let context else { return REELWAY_ENOMEM }
         var options = [OpaquePointer?](repeating: nil, count: Int(context.pointee.nb_streams))
         for index in options.indices {
             av_dict_set(&options[index], "skip_loop_filter", "all", 0)
             av_dict_set(&options[index], "skip_idct", "all", 0)
+            if isIndexed, let stream = context.pointee.streams[index], Stream(pointer: stream).takeAnnouncedForm() {
+                av_dict_set(&options[index], "skip_frame", "all", 0)
+            }
         }
         defer { for index in options.indices { av_dict_free(&options[index]) } }
         return avformat_find_stream_info(context, &options)

@@ -46,7 +46,7 @@ final class PictureCopy {
         nextKey = keys?.next()
         let parameters = try CodecParameters(copying: filter?.parameters ?? stream.pointer.pointee.codecpar)
         // The source's may be another name of the same curve.
-        parameters.tagBT709()
+        parameters.tagSquareBT709()
         // The turn alone is kept of the source's matrix, not where or how large it shows the picture.
         let orientation = probe.info.video.orientation
         streamIndex = try parameters.add(

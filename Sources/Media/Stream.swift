@@ -52,6 +52,22 @@ struct Stream {
         avcodec_profile_name(parameters.codec_id, parameters.profile).map { String(cString: $0) }
     }
 
+    /// Notes what decoding would tell of an H.264 stream whose parameter sets say as much. Answers whether they do.
+    func takeAnnouncedForm() -> Bool {
+        guard parameters.codec_id == AV_CODEC_ID_H264, let sequence = ParameterSets(extradata)?.sequence,
+            sequence.is8Bit420, sequence.isFrameOnly, let reordered = sequence.usability?.maximumReorderedFrames,
+            let form = pointer.pointee.codecpar
+        else { return false }
+        let isConstrainedBaseline = sequence.profile == FF_PROFILE_H264_BASELINE && sequence.constraints & 0x40 != 0
+        form.pointee.format =
+            (sequence.usability?.isFullRange == true ? AV_PIX_FMT_YUVJ420P : AV_PIX_FMT_YUV420P).rawValue
+        form.pointee.profile = Int32(sequence.profile) | (isConstrainedBaseline ? FF_PROFILE_H264_CONSTRAINED : 0)
+        form.pointee.level = Int32(sequence.level)
+        form.pointee.field_order = AV_FIELD_PROGRESSIVE
+        form.pointee.video_delay = Int32(reordered)
+        return true
+    }
+
     /// The codec's own description: `avcC`'s payload, AudioSpecificConfig, parameter sets behind start codes …
     var extradata: [UInt8] {
         guard let data = parameters.extradata, parameters.extradata_size > 0 else { return [] }

@@ -146,8 +146,9 @@ final class CodecParameters {
 
     deinit { avcodec_parameters_free(&pointer) }
 
-    /// Has the container say that the picture is BT.709 in limited range.
-    func tagBT709() {
+    /// Has the container say that the picture is BT.709 in limited range, of square pixels.
+    func tagSquareBT709() {
+        pointer?.pointee.sample_aspect_ratio = AVRational(num: 1, den: 1)
         pointer?.pointee.color_primaries = AVCOL_PRI_BT709
         pointer?.pointee.color_trc = AVCOL_TRC_BT709
         pointer?.pointee.color_space = AVCOL_SPC_BT709
