@@ -1,5 +1,5 @@
-// Linux's sched_setattr and sched_getattr, which glibc 2.36 has no functions for, and renameat2, which it shows only to
-// _GNU_SOURCE; syscall is variadic, which Swift can't import.
+// Linux's sched_setattr and sched_getattr, which glibc 2.36 has no functions for, and renameat2 and sync_file_range,
+// which it shows only to _GNU_SOURCE; syscall is variadic, which Swift can't import.
 #pragma once
 
 #include <linux/fs.h>
@@ -25,4 +25,9 @@ static inline void reelway_set_thread_slice(unsigned long long nanoseconds) {
 // file system can't promise that.
 static inline int reelway_rename_new(int folder, const char *from, const char *to) {
     return (int)syscall(SYS_renameat2, folder, from, folder, to, RENAME_NOREPLACE);
+}
+
+// Has the kernel begin to put bytes of a file on the disk, without waiting for them.
+static inline void reelway_begin_writing(int descriptor, long long offset, long long count) {
+    syscall(SYS_sync_file_range, descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
 }

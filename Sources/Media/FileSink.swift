@@ -10,6 +10,8 @@ public final class FileSink: ByteSink {
     public let location: String
     private let overwrite: Bool
     private let isDurable: Bool
+    /// Whether the file takes another's place.
+    private var isReplacing = false
     private let makeFolder: (@Sendable () throws -> Void)?
     private var descriptor: Int32 = -1
     /// Set only where the file system has no unnamed files.
@@ -41,6 +43,7 @@ public final class FileSink: ByteSink {
                 throw MediaError(.storageRejected, "\(path) is a device or a pipe; give a file name")
             }
             if !overwrite { throw MediaError(.outputExists, "\(path) exists; choose another name or give --overwrite") }
+            isReplacing = true
         }
         let folder = FileSink.folder(of: path)
         descriptor = try inFolder { open(folder, FileSink.unnamedFile | O_RDWR | O_CLOEXEC, 0o666) }
@@ -68,6 +71,11 @@ public final class FileSink: ByteSink {
         // A bit at a time: a slow disk that got all at the end would seem to stand still.
         let isDue = written / FileSink.syncedBytes < (written + Int64(bytes.count)) / FileSink.syncedBytes
         if isDurable, isDue, fdatasync(descriptor) != 0 { throw writeError() }
+        if isReplacing {
+            // Some file systems (ext4) have a file on its way to the disk before it takes another's place: that begins here,
+            // beside what is still to be done.
+            reelway_begin_writing(descriptor, self.headLength + written, Int64(bytes.count))
+        }
         written += Int64(bytes.count)
     }
 
