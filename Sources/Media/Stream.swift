@@ -52,11 +52,13 @@ struct Stream {
         avcodec_profile_name(parameters.codec_id, parameters.profile).map { String(cString: $0) }
     }
 
-    /// Notes what decoding would tell of an H.264 stream whose parameter sets say as much. Answers whether they do.
+    /// Notes what decoding would tell of an H.264 stream whose parameter sets say as much, and no other size than the
+    /// container. Answers whether they do.
     func takeAnnouncedForm() -> Bool {
         guard parameters.codec_id == AV_CODEC_ID_H264, let sequence = ParameterSets(extradata)?.sequence,
             sequence.is8Bit420, sequence.isFrameOnly, let reordered = sequence.usability?.maximumReorderedFrames,
-            let form = pointer.pointee.codecpar
+            let form = pointer.pointee.codecpar,
+            sequence.width == form.pointee.width, sequence.height == form.pointee.height
         else { return false }
         let isConstrainedBaseline = sequence.profile == FF_PROFILE_H264_BASELINE && sequence.constraints & 0x40 != 0
         form.pointee.format =
