@@ -1,4 +1,4 @@
-// The loop itself; ROWS is what the function is called.
+// The loop itself; ROWS is what the function is called, AVX2 and GATHER what it may use on x86.
 //
 //     codes ─▶ to_light ─▶ to_display: OOTF, primaries, tone curve ─▶ to_codes
 //
@@ -10,6 +10,11 @@
 #include <CLight.h>
 #include <stddef.h>
 #include <string.h>
+
+#if defined(AVX2) && defined(__x86_64__)
+#include <immintrin.h>
+#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#endif
 
 // Vectors have no calling convention of their own without AVX; no function here is called with them, as all are inlined.
 #pragma clang diagnostic ignored "-Wpsabi"
@@ -37,7 +42,7 @@ typedef struct {
 } group;
 
 INLINE lanes gather(const float *table, ints index) {
-#if defined(HAS_GATHER)
+#if defined(GATHER) && defined(__x86_64__)
     return (lanes)_mm256_i32gather_ps(table, (__m256i)index, sizeof *table);
 #else
     // Two indices in a register cost less to take apart than to take out one by one.
@@ -211,3 +216,7 @@ void ROWS(const reelway_light_pass *pass, reelway_source_rows from, reelway_targ
     else if (pass->scale != 0) convert_rows(pass, from, to, width, 0, 1);
     else convert_rows(pass, from, to, width, 0, 0);
 }
+
+#if defined(AVX2) && defined(__x86_64__)
+#pragma clang attribute pop
+#endif
