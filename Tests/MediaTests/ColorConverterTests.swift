@@ -141,6 +141,18 @@ struct ColorConverterTests {
         }
     }
 
+    @Test(arguments: [hlg, pq, p3, ntsc])
+    func `a pixel's light depends on no other pixel's`(source: ColorDescription) {
+        let greys = ColorBench(patches: (0..<1024).map { SIMD3($0, 512, 512) })
+        let alone = greys.patches(of: greys.converted(from: source)).map(\.x)
+        // Whole groups of vectors, single vectors and half a one.
+        var bench = ColorBench(patches: Array(repeating: SIMD3(0, 512, 512), count: 41), block: 4)
+        let pixels = bench.width * bench.height
+        for index in 0..<pixels { bench.samples[index] = UInt16(index * index * 37 % 1024) }
+        let together = bench.converted(from: source).prefix(pixels)
+        #expect(zip(bench.samples, together).allSatisfy { alone[Int($0)] == $1 })
+    }
+
     @Test(arguments: [hlg, p3, ntsc])
     func `a width that leaves half a vector gives the same colours`(source: ColorDescription) {
         let colours = (0..<5).map { SIMD3(100 + 150 * $0, 400 + 50 * $0, 600 - 40 * $0) }
