@@ -139,13 +139,37 @@ struct CopyTests {
 
     @Test(arguments: [1279 << 16 | 720, 1280 << 16 | 719] as [UInt32])
     func `a picture to which its container gives an odd side is encoded`(size: UInt32) throws {
+        let outcome = try Engine.transcode(path: Self.stated(size))
+        try expectConforming(outcome)
+        #expect(outcome.video?.reasons.first == "odd size")
+    }
+
+    @Test(arguments: [1792 << 16 | 720, 1280 << 16 | 208] as [UInt32])
+    func `a size that only the container states is not passed on`(size: UInt32) throws {
+        let outcome = try Engine.transcode(path: Self.stated(size))
+        try expectConforming(outcome)
+        #expect(outcome.isCopied)
+    }
+
+    @Test func `a copy states that its pixels are square, also where its source doesn't`() throws {
+        let name = "patches-bt709.mp4"
+        let outcome = try Engine.transcode(fixture: name)
+        #expect(outcome.isCopied)
+        func aspect(_ path: String) throws -> Rational? {
+            let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
+            return try #require(MovieClips.movie(bytes).tracks.first { $0.handler == "vide" }).pixelAspect
+        }
+        #expect(try aspect(Fixture.path(name)) == nil)
+        #expect(try aspect(outcome.path) == Rational(1, 1))
+    }
+
+    /// A clip of 1280 by 720 whose sample entry states another width and height, 16 bits each.
+    private static func stated(_ size: UInt32) throws -> String {
         var bytes = try Fixture.bytes("copy-720p30-48k.mp4")
         let description = try #require(bytes.index(of: "stsd"))
         let entry = try #require(bytes.index(of: "avc1", from: description))
         bytes.replaceSubrange((entry + 28)..<(entry + 32), with: [UInt8].word(size))
-        let outcome = try Engine.transcode(path: Engine.store(bytes))
-        try expectConforming(outcome)
-        #expect(outcome.video?.reasons.first == "odd size")
+        return try Engine.store(bytes)
     }
 
     @Test func `parameter sets, delimiters and filling of a transport stream don't come along`() throws {

@@ -32,18 +32,6 @@ struct DemuxerTests {
         #expect(try #require(video(decoded)).parameters.chroma_location == AVCHROMA_LOC_LEFT)
     }
 
-    @Test(arguments: [24, 26])
-    func `a size that only the container states is not passed on`(offset: Int) throws {
-        var bytes = try Fixture.bytes("copy-720p30-48k.mp4")
-        // A sample entry's width and height, in 16 bits each: ISO/IEC 14496-12, section 12.1.3.
-        let name = Array("avc1".utf8)
-        let entry = try #require(bytes.indices.dropLast(32).last { bytes[$0..<($0 + 4)].elementsEqual(name) })
-        bytes[entry + 4 + offset] ^= 2
-        let outcome = try Engine.run(Engine.store(bytes), .quick())
-        #expect(outcome.isCopied)
-        #expect(try outcome.faults() == [])
-    }
-
     private func demuxer(_ fixture: String, isIndexed: Bool) throws -> Demuxer {
         try Demuxer(
             FileSource(path: Fixture.path(fixture)), isCheckedMovie: true, ignoringEditLists: isIndexed,
