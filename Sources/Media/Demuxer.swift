@@ -31,7 +31,7 @@ final class Demuxer {
     ///   - isCheckedMovie: the boxes of an MP4 have been looked through. libavformat also finds one behind other bytes,
     ///     where nobody has.
     ///   - ignoringEditLists: give an MP4's times as the media has them. libavformat drops the frame an edit cuts into
-    ///     and shows the rest early, so `Timeline` applies the edits instead.
+    ///     and shows the rest early, so `Timeline` applies the edits instead. For movies whose index lists every sample.
     init(
         _ source: any ByteSource, isCheckedMovie: Bool, ignoringEditLists: Bool, isCancelled: @escaping () -> Bool
     ) throws {
