@@ -22,12 +22,16 @@ final class HTTPTransfer {
     private var wasOpened = false
     private var uploaded = 0
     private var moved: (down: Int, up: Int) = (0, 0)
-    /// When the last byte moved; `nil` until there is a connection, which has its own time limit.
+    /// When the last bytes moved; `nil` until there is a connection, which has its own time limit.
     private var lastMove: Double?
+    /// How many had by then.
+    private var movedBefore = 0
 
     /// A server that never ends its headers would fill the memory.
     private static let largestHead = 256 << 10
     private static let mostUnsent: Int32 = 512 << 10
+    /// Fewer bytes of a body are no movement: who sends one now and then never comes to an end either.
+    private static let leastMove = 4096
     static let cancelled = TransferError(.cancelled, "the transfer was cancelled")
 
     init(
@@ -74,7 +78,7 @@ final class HTTPTransfer {
 
     var stallError: TransferError {
         TransferError(
-            .sourceUnavailable, "\(request.method) \(server): no byte moved for \(stallSeconds) s; try again")
+            .sourceUnavailable, "\(request.method) \(server): hardly a byte moved for \(stallSeconds) s; try again")
     }
 
     func resume() {
@@ -256,11 +260,11 @@ final class HTTPTransfer {
     }
 
     private func receiveHeader(_ bytes: UnsafeRawBufferPointer) -> Int {
-        lastMove = HTTPTransfer.now()
         headBytes += bytes.count
         guard headBytes <= HTTPTransfer.largestHead else { return 0 }
         guard !isHeadDelivered else { return bytes.count }  // a trailer
         let line = String(decoding: bytes.trimming { $0 == 0x0d || $0 == 0x0a }, as: UTF8.self)
+        if line.isEmpty { lastMove = HTTPTransfer.now() }
         if line.hasPrefix("HTTP/") {
             let status = line.split(separator: " ", maxSplits: 2).dropFirst().first.flatMap { Int($0) }
             head = HTTPHead(status: status ?? 0)
@@ -281,7 +285,6 @@ final class HTTPTransfer {
     }
 
     private func receiveBody(_ bytes: UnsafeRawBufferPointer) -> Int {
-        lastMove = HTTPTransfer.now()
         guard !isPaused else { return Int(CURL_WRITEFUNC_PAUSE) }
         switch receiver.receive(bytes.bytes) {
         case .more: return bytes.count
@@ -308,7 +311,13 @@ final class HTTPTransfer {
         guard moved != (down, up) else { return }
         if moved.up != up, request.body != nil { receiver.sent(up) }
         moved = (down, up)
-        if lastMove != nil { lastMove = HTTPTransfer.now() }
+        // S3 sends a blank now and then while it makes an object of parts, which is a POST.
+        let least = request.method == "POST" ? 1 : HTTPTransfer.leastMove
+        // A body that is sent anew is counted anew.
+        movedBefore = min(movedBefore, down + up)
+        guard lastMove != nil, down + up >= movedBefore + least else { return }
+        movedBefore = down + up
+        lastMove = HTTPTransfer.now()
     }
 }
 

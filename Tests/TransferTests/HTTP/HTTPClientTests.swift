@@ -120,6 +120,34 @@ struct HTTPClientTests {
         #expect((0.5...2).contains(-start.timeIntervalSinceNow))
     }
 
+    @Test func `a byte now and then is as good as silence`() throws {
+        let server = try ScriptedServer { connection in
+            guard connection.request() != nil else { return }
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+            connection.drip(for: 8)
+        }
+        var options = HTTPClient.Options.local
+        options.stallSeconds = 0.6
+        let client = HTTPClient(options)
+        let start = Date()
+        let error = #expect(throws: TransferError.self) { try client.send(HTTPRequest("GET", server.url)) }
+        #expect(error?.code == .sourceUnavailable)
+        #expect((0.5...3).contains(-start.timeIntervalSinceNow))
+    }
+
+    @Test func `the blanks that S3 sends before it answers a POST keep the exchange`() throws {
+        let server = try ScriptedServer { connection in
+            guard connection.request() != nil else { return }
+            connection.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+            connection.drip(for: 1.5)
+            connection.send("<done/>")
+        }
+        var options = HTTPClient.Options.local
+        options.stallSeconds = 0.6
+        let answer = try HTTPClient(options).send(HTTPRequest("POST", server.url, body: []))
+        #expect(String(decoding: answer.body, as: UTF8.self).hasSuffix(" <done/>"))
+    }
+
     @Test(arguments: ["reset", "short", "nothing", "nonsense"])
     func `a broken answer is an error`(how: String) throws {
         let server = try ScriptedServer { connection in

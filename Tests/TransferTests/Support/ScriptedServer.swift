@@ -112,6 +112,12 @@ final class ScriptedServer: Sendable {
             return true
         }
 
+        /// A blank every tenth of a second, as long as the other side listens.
+        func drip(for seconds: Double) {
+            let end = Date(timeIntervalSinceNow: seconds)
+            while end.timeIntervalSinceNow > 0, send(" ") { Thread.sleep(forTimeInterval: 0.1) }
+        }
+
         /// A whole answer with its length.
         @discardableResult
         func answer(_ status: Int, _ headers: [String] = [], _ body: [UInt8] = []) -> Bool {
