@@ -45,9 +45,13 @@ struct FragmentWalk {
     /// Behind the samples that a movie box lists by itself cameras append what is no box, and it is no loss.
     private mutating func run(from start: Int64, _ isCancelled: () -> Bool) throws {
         let length = source.length ?? .max
-        var offset = start
-        for _ in 0..<Self.mostBoxes where offset < length {
+        var (offset, boxes) = (start, 0)
+        while offset < length {
             if isCancelled() { throw MediaError.cancelled }
+            boxes += 1
+            guard boxes <= Self.mostBoxes else {
+                throw MediaError(.sourceCorrupt, "\(source.name) has more boxes than any video; export it again")
+            }
             let bytes = try read(BoxHeader.longest, at: offset)
             guard let header = BoxHeader(bytes) else {
                 if bytes.isEmpty || !movie.isFragmented { return }
@@ -70,9 +74,6 @@ struct FragmentWalk {
                 try read(header.type, from: offset + Int64(header.headerSize), to: end, at: offset)
             }
             offset = end
-        }
-        guard offset >= length else {
-            throw MediaError(.sourceCorrupt, "\(source.name) has more boxes than any video; export it again")
         }
     }
 
