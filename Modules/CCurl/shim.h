@@ -4,7 +4,9 @@
 
 #define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 static inline CURLcode reelway_set_long(CURL *easy, CURLoption option, long value) {
@@ -45,4 +47,10 @@ static inline CURLcode reelway_get_pointer(CURL *easy, CURLINFO info, void **val
 }
 static inline CURLMcode reelway_multi_set_long(CURLM *multi, CURLMoption option, long value) {
     return curl_multi_setopt(multi, option, value);
+}
+
+// Bytes that a socket has taken and the other side hasn't confirmed.
+static inline int reelway_unconfirmed_bytes(curl_socket_t connection) {
+    int bytes = 0;
+    return ioctl(connection, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }

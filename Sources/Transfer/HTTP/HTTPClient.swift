@@ -17,7 +17,8 @@ public final class HTTPClient: Sendable {
         public var allowsPrivateHosts = false
         /// For name lookup, connection and TLS handshake together, in seconds.
         public var connectTimeout = 10.0
-        /// An exchange ends when no byte moves for this long, in seconds; pauses don't count.
+        /// An exchange ends when less than 4 KiB of a body, or of an answer not even the head, moves in this time, in seconds;
+        /// pauses don't count.
         public var stallSeconds = 30.0
         /// A connection that was idle for longer isn't used again, in seconds: its server may have ended it.
         public var mostIdleSeconds = 15

@@ -14,7 +14,7 @@ protocol HTTPReceiver: AnyObject, Sendable {
     func receive(_ head: HTTPHead) -> HTTPFlow
     /// The next bytes of the body, at most 16 KiB.
     func receive(_ bytes: RawSpan) -> HTTPFlow
-    /// How many bytes of the request's body have left so far. Never called for a request without one.
+    /// How many bytes of the request's body the other side has so far. Never called for a request without one.
     func sent(_ bytes: Int)
     /// Called exactly once, last. Success means that the whole body came, by the answer's own length.
     func complete(_ result: Result<Void, TransferError>)

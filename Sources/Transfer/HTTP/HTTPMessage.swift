@@ -10,7 +10,9 @@ public struct HTTPRequest: Sendable {
     public var body: [UInt8]?
     /// A larger answer ends a collected exchange with an error; streamed answers have no limit.
     public var maximumResponseBytes = 1 << 20
-    /// Where the answer is collected: hears how many more bytes of the body have left, on the client's thread.
+    /// Whether a byte now and then shows that the server still works; otherwise only some KiB do.
+    public var mayDrip = false
+    /// Where the answer is collected: hears how many more bytes of the body have arrived, on the client's thread.
     public var onSent: (@Sendable (Int) -> Void)?
 
     /// Makes a request.

@@ -5,6 +5,7 @@ internal import Glibc
 final class HTTPMulti {
     private let multi: UnsafeMutableRawPointer
     private let options: HTTPClient.Options
+    private let sockets = HTTPSockets()
     private var transfers: [UInt64: HTTPTransfer] = [:]
 
     init(_ multi: UnsafeMutableRawPointer, _ options: HTTPClient.Options) {
@@ -40,7 +41,7 @@ final class HTTPMulti {
 
     private func start(_ id: UInt64, _ request: HTTPRequest, _ receiver: any HTTPReceiver) {
         do throws(TransferError) {
-            let transfer = try HTTPTransfer(id, request, receiver, options)
+            let transfer = try HTTPTransfer(id, request, receiver, options, sockets)
             transfers[id] = transfer
             guard curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
                 transfers[id] = nil
@@ -63,8 +64,9 @@ final class HTTPMulti {
 
     private func endStalled() {
         let now = HTTPTransfer.now()
-        for transfer in transfers.values where transfer.isStalled(at: now) {
-            finish(transfer.id, .failure(transfer.stallError))
+        for transfer in transfers.values {
+            transfer.look(at: now)
+            if transfer.isStalled(at: now) { finish(transfer.id, .failure(transfer.stallError)) }
         }
     }
 

@@ -11,6 +11,7 @@ final class HTTPTransfer {
     private let server: String
     private let allowsPrivateHosts: Bool
     private let stallSeconds: Double
+    private let sockets: HTTPSockets
     private var headerList: UnsafeMutablePointer<curl_slist>?
 
     private var head: HTTPHead?
@@ -19,13 +20,17 @@ final class HTTPTransfer {
     private var isPaused = false
     private var isStopped = false
     private var wasRefused = false
-    private var wasOpened = false
+    /// What was opened for it, until there is a connection.
+    private var opened: [curl_socket_t] = []
+    private var socket: curl_socket_t?
     private var uploaded = 0
-    private var moved: (down: Int, up: Int) = (0, 0)
-    /// When the last bytes moved; `nil` until there is a connection, which has its own time limit.
+    /// Bytes of the answer's body, and of the request's that the connection has taken, by libcurl's count.
+    private var counted: (down: Int, up: Int) = (0, 0)
+    /// Bytes of the request's body that the other side has.
+    private var sent = 0
+    /// When enough bytes moved last; `nil` until there is a connection, which has its own time limit.
     private var lastMove: Double?
-    /// How many had by then.
-    private var movedBefore = 0
+    private var bytesAtLastMove = 0
 
     /// A server that never ends its headers would fill the memory.
     private static let largestHead = 256 << 10
@@ -35,7 +40,8 @@ final class HTTPTransfer {
     static let cancelled = TransferError(.cancelled, "the transfer was cancelled")
 
     init(
-        _ id: UInt64, _ request: HTTPRequest, _ receiver: any HTTPReceiver, _ options: HTTPClient.Options
+        _ id: UInt64, _ request: HTTPRequest, _ receiver: any HTTPReceiver, _ options: HTTPClient.Options,
+        _ sockets: HTTPSockets
     ) throws(TransferError) {
         guard let address = HTTPAddress(request.url) else {
             throw TransferError(
@@ -49,6 +55,7 @@ final class HTTPTransfer {
         server = address.origin
         allowsPrivateHosts = options.allowsPrivateHosts
         stallSeconds = options.stallSeconds
+        self.sockets = sockets
         configure(options)
         try setHeaders()
     }
@@ -71,9 +78,32 @@ final class HTTPTransfer {
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
+    /// Looks at what has moved.
+    func look(at now: Double) {
+        if request.body != nil {
+            if counted.up < sent { tellSent(0) }  // begun again on another connection
+            // The kernel takes what a slow line needs half a minute for: only what was confirmed has moved.
+            if counted.up > sent {
+                let unconfirmed = socket.map { Int(reelway_unconfirmed_bytes($0)) } ?? 0
+                tellSent(max(sent, counted.up - unconfirmed))
+            }
+        }
+        let bytes = counted.down + sent
+        bytesAtLastMove = min(bytesAtLastMove, bytes)
+        if lastMove != nil, bytes >= bytesAtLastMove + (request.mayDrip ? 1 : HTTPTransfer.leastMove) {
+            (lastMove, bytesAtLastMove) = (now, bytes)
+        }
+    }
+
     func isStalled(at now: Double) -> Bool {
         guard !isPaused, let lastMove else { return false }
         return now - lastMove > stallSeconds
+    }
+
+    private func tellSent(_ bytes: Int) {
+        guard sent != bytes else { return }
+        sent = bytes
+        receiver.sent(bytes)
     }
 
     var stallError: TransferError {
@@ -92,8 +122,11 @@ final class HTTPTransfer {
     /// What libcurl's result means.
     func outcome(_ result: CURLcode) -> Result<Void, TransferError> {
         if isStopped { return .failure(HTTPTransfer.cancelled) }
-        if result == CURLE_OK, isHeadDelivered { return .success(()) }
-        if wasRefused, !wasOpened {
+        if result == CURLE_OK, isHeadDelivered {
+            if request.body != nil { tellSent(counted.up) }
+            return .success(())
+        }
+        if wasRefused, opened.isEmpty, lastMove == nil {
             return .failure(
                 TransferError(
                     .sourceForbidden,
@@ -154,8 +187,12 @@ final class HTTPTransfer {
         pointer(CURLOPT_PRIVATE)
         reelway_set_opensocket(easy, CURLOPT_OPENSOCKETFUNCTION) { HTTPTransfer.this($0)?.open($2) ?? -1 }
         pointer(CURLOPT_OPENSOCKETDATA)
-        reelway_set_prereq(easy, CURLOPT_PREREQFUNCTION) { this, _, _, _, _ in
-            HTTPTransfer.this(this)?.lastMove = HTTPTransfer.now()
+        reelway_set_prereq(easy, CURLOPT_PREREQFUNCTION) { this, remote, local, remotePort, localPort in
+            guard let remote, let local else { return CURL_PREREQFUNC_ABORT }
+            HTTPTransfer.this(this)?.begin(
+                HTTPSockets.Ends(
+                    remote: String(cString: remote), remotePort: remotePort, local: String(cString: local),
+                    localPort: localPort))
             return CURL_PREREQFUNC_OK
         }
         pointer(CURLOPT_PREREQDATA)
@@ -169,7 +206,7 @@ final class HTTPTransfer {
         pointer(CURLOPT_WRITEDATA)
         long(CURLOPT_NOPROGRESS, 0)
         reelway_set_progress(easy, CURLOPT_XFERINFOFUNCTION) { this, _, down, _, up in
-            HTTPTransfer.this(this)?.progress(down, up)
+            HTTPTransfer.this(this)?.counted = (down, up)
             return 0
         }
         pointer(CURLOPT_XFERINFODATA)
@@ -250,13 +287,21 @@ final class HTTPTransfer {
                 return -1
             }
         }
-        wasOpened = true
-        let opened = socket(family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.`protocol`)
+        let descriptor = Glibc.socket(
+            family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.`protocol`)
         // The kernel would take megabytes of a body at once, and nothing would seem to move while a slow line sends them.
         var unsent = HTTPTransfer.mostUnsent
         setsockopt(
-            opened, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &unsent, socklen_t(MemoryLayout.size(ofValue: unsent)))
-        return opened
+            descriptor, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &unsent, socklen_t(MemoryLayout.size(ofValue: unsent)))
+        if descriptor >= 0 { opened.append(descriptor) }
+        return descriptor
+    }
+
+    /// There is a connection, new or used before.
+    private func begin(_ ends: HTTPSockets.Ends) {
+        socket = sockets.socket(of: ends, among: opened)
+        opened = []
+        lastMove = HTTPTransfer.now()
     }
 
     private func receiveHeader(_ bytes: UnsafeRawBufferPointer) -> Int {
@@ -264,7 +309,6 @@ final class HTTPTransfer {
         guard headBytes <= HTTPTransfer.largestHead else { return 0 }
         guard !isHeadDelivered else { return bytes.count }  // a trailer
         let line = String(decoding: bytes.trimming { $0 == 0x0d || $0 == 0x0a }, as: UTF8.self)
-        if line.isEmpty { lastMove = HTTPTransfer.now() }
         if line.hasPrefix("HTTP/") {
             let status = line.split(separator: " ", maxSplits: 2).dropFirst().first.flatMap { Int($0) }
             head = HTTPHead(status: status ?? 0)
@@ -273,6 +317,7 @@ final class HTTPTransfer {
             head?.headers.append((name: String(line[..<colon]), value: String(Substring(value))))
         } else if line.isEmpty, let head, head.status >= 200 {
             isHeadDelivered = true
+            lastMove = HTTPTransfer.now()
             switch receiver.receive(head) {
             case .more: break
             case .pause: isPaused = true
@@ -305,19 +350,6 @@ final class HTTPTransfer {
         }
         uploaded += count
         return count
-    }
-
-    private func progress(_ down: Int, _ up: Int) {
-        guard moved != (down, up) else { return }
-        if moved.up != up, request.body != nil { receiver.sent(up) }
-        moved = (down, up)
-        // S3 sends a blank now and then while it makes an object of parts, which is a POST.
-        let least = request.method == "POST" ? 1 : HTTPTransfer.leastMove
-        // A body that is sent anew is counted anew.
-        movedBefore = min(movedBefore, down + up)
-        guard lastMove != nil, down + up >= movedBefore + least else { return }
-        movedBefore = down + up
-        lastMove = HTTPTransfer.now()
     }
 }
 

@@ -59,10 +59,13 @@ extension S3Client {
         }
         let body = "<CompleteMultipartUpload>\(list.joined())</CompleteMultipartUpload>"
         // Supabase passes over the list unless it is called XML.
-        return try perform(
+        var request = HTTPRequest(
             "POST", address.object(key, [("uploadId", uploadID)]), headers: [("Content-Type", "application/xml")],
-            body: Array(body.utf8), isCancelled
-        ) { (response) throws(StorageFailure) in
+            body: Array(body.utf8))
+        // S3 sends blanks while it makes the object.
+        request.mayDrip = true
+        return try exchange.perform(isCancelled: isCancelled, { signed(request) }) {
+            (response) throws(StorageFailure) in
             _ = try S3Client.document("CompleteMultipartUploadResult", response)
         }
     }

@@ -15,9 +15,13 @@ final class ScriptedServer: Sendable {
     var connections: Int { accepted.withLock { $0 } }
     var url: String { "http://127.0.0.1:\(port)" }
 
-    init(_ script: @escaping @Sendable (Connection) -> Void) throws {
+    /// - Parameter receiveBuffer: bytes that the kernel takes before the script reads them; its own choice where `nil`.
+    init(receiveBuffer: Int32? = nil, _ script: @escaping @Sendable (Connection) -> Void) throws {
         self.script = script
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        if var receiveBuffer {
+            setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, socklen_t(MemoryLayout<Int32>.size))
+        }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
@@ -67,14 +71,16 @@ final class ScriptedServer: Sendable {
         }
 
         /// The next request with its whole body; `nil` when the client has closed.
-        func request() -> (head: String, body: [UInt8])? {
+        ///
+        /// - Parameter bytesPerSecond: how fast it is read.
+        func request(bytesPerSecond: Int = .max) -> (head: String, body: [UInt8])? {
             let blank = Array("\r\n\r\n".utf8)
             var end: Int?
             while end == nil {
                 if unread.count >= 4 {
                     end = (0...unread.count - 4).first { unread[$0..<$0 + 4].elementsEqual(blank) }
                 }
-                if end == nil, !fill() { return nil }
+                if end == nil, !fill(bytesPerSecond) { return nil }
             }
             guard let end else { return nil }
             let head = String(decoding: unread[..<end], as: UTF8.self)
@@ -84,16 +90,18 @@ final class ScriptedServer: Sendable {
                     ? Int(parts[1].trimmingCharacters(in: .whitespaces)) : nil
             }.first
             let total = end + 4 + (length ?? 0)
-            while unread.count < total { if !fill() { return nil } }
+            while unread.count < total { if !fill(bytesPerSecond) { return nil } }
             defer { unread.removeFirst(total) }
             return (head, Array(unread[(end + 4)..<total]))
         }
 
-        private func fill() -> Bool {
-            var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        private func fill(_ bytesPerSecond: Int) -> Bool {
+            var buffer = [UInt8](repeating: 0, count: min(64 << 10, bytesPerSecond / 10))
             let count = recv(descriptor, &buffer, buffer.count, 0)
-            if count > 0 { unread += buffer[..<count] }
-            return count > 0
+            guard count > 0 else { return false }
+            unread += buffer[..<count]
+            if bytesPerSecond < .max { Thread.sleep(forTimeInterval: Double(count) / Double(bytesPerSecond)) }
+            return true
         }
 
         @discardableResult
@@ -112,10 +120,10 @@ final class ScriptedServer: Sendable {
             return true
         }
 
-        /// A blank every tenth of a second, as long as the other side listens.
-        func drip(for seconds: Double) {
+        /// The same every tenth of a second, as long as the other side listens.
+        func drip(_ text: String, for seconds: Double) {
             let end = Date(timeIntervalSinceNow: seconds)
-            while end.timeIntervalSinceNow > 0, send(" ") { Thread.sleep(forTimeInterval: 0.1) }
+            while end.timeIntervalSinceNow > 0, send(text) { Thread.sleep(forTimeInterval: 0.1) }
         }
 
         /// A whole answer with its length.
