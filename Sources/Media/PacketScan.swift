@@ -55,6 +55,8 @@ struct PacketScan {
 struct PictureList {
     /// Why there can be no copy.
     private(set) var flaw: String?
+    /// Whether when each is shown is known, and not only when it is decoded.
+    private(set) var isTimed = true
     private let sets: ParameterSets?
     private let base: Rational
     private let declaredRate: Double
@@ -76,6 +78,8 @@ struct PictureList {
     }
 
     mutating func take(_ packet: Packet) {
+        let isTimed = packet.pts != nil || !isReordered && packet.dts != nil
+        self.isTimed = self.isTimed && isTimed
         defer {
             if let time = packet.pts ?? packet.dts {
                 times.append(time.ticks * Int64(max(1, base.num)))
@@ -95,7 +99,7 @@ struct PictureList {
         if packet.newExtradata != nil || !picture.parameterSets.allSatisfy(sets.units.contains) {
             flaw = "the picture's parameters change in the middle"
         }
-        guard packet.pts != nil || !isReordered && packet.dts != nil, let size = UInt32(exactly: packet.size) else {
+        guard isTimed, let size = UInt32(exactly: packet.size) else {
             flaw = flaw ?? "pictures have no times"
             return
         }

@@ -112,7 +112,7 @@ final class Probe {
         var scan = try PacketScan(
             source, video: videoStream, obstacle: obstacle, audio: audio, isCancelled: isCancelled)
         let shown = scan.pictures.shown
-        let hasAll = scan.isWhole && shown.count > 1
+        let hasAll = scan.isWhole && shown.count > 1 && scan.pictures.isTimed
         if hasAll {
             info.video.times = shown
             info.video.hasAllTimes = true
@@ -126,6 +126,11 @@ final class Probe {
         } else if let sampleRate = info.audio?.sampleRate, audio != nil {
             info.audio?.samples = scan.sound?.finish(sampleRate)
             info.audio?.obstacle = scan.sound?.flaw
+        }
+        if !scan.pictures.isTimed {
+            // Only decoding tells when the picture ends, and sound that was copied by then can't follow.
+            info.audio?.samples = nil
+            info.audio?.obstacle = "the container doesn't tell when pictures are shown"
         }
         guard hasAll else { return }
         // Where only the container has a length the sound may be what reaches it.
@@ -256,7 +261,8 @@ final class Probe {
         if let indexed, indexed.track.mediaDuration == 0 || indexed.fragments != nil { return indexed.declared }
         // Its guess from the bit rate it gives as if each stream had said so.
         guard demuxer.duration?.isExact != false else { return nil }
-        return stream.duration.map(\.seconds).flatMap { $0 > 0 ? $0 : nil }
+        let longest = max(stream.duration?.seconds ?? 0, indexed?.shown ?? 0)
+        return longest > 0 ? longest : nil
     }
 
     /// When a stream's media ends by the container, on the finished video's clock.
