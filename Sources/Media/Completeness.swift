@@ -1,7 +1,7 @@
 /// Whether all of the source arrived: a broken transfer must never look like a short video.
 enum Completeness {
     /// How far decoded time may stay behind the container's: the contract's max(0.5 s, 1 %).
-    private static func tolerance(_ seconds: Double) -> Double { max(0.5, seconds / 100) }
+    static func tolerance(_ seconds: Double) -> Double { max(0.5, seconds / 100) }
 
     /// Throws `source_truncated` or `source_corrupt` where something is missing.
     static func check(_ info: MediaInfo, _ video: VideoTrack, _ audio: AudioTrack?, _ plan: Plan) throws {
@@ -13,7 +13,7 @@ enum Completeness {
         try checkEnd("picture", info.video.endsWithContainer ? longest : videoEnd, info.video.end)
         // libavformat gives a track of which nothing comes the whole container's length.
         if let audio, !audio.isSilent {
-            // Sound beyond a copied picture is cut on purpose.
+            // Sound beyond a copied picture is cut: it isn't much, or the picture would be encoded.
             let declared = audio.isOver ? info.audio?.end.map { min($0, videoEnd) } : info.audio?.end
             try checkEnd("sound", info.audio?.endsWithContainer == true ? longest : audio.end, declared)
         }

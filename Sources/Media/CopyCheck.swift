@@ -39,7 +39,7 @@ final class CopyCheck {
         }
         let macroblocks = coded.sets.sequence.codedWidth * coded.sets.sequence.codedHeight / 256
         self.macroblocks = macroblocks
-        let keys = coded.table.syncSamples ?? Array(0..<coded.table.count)
+        let keys = coded.table.syncSamples ?? []
         let keyWork = keys.reduce(0) { $0 + coded.table.size(of: $1) + macroblocks * CopyCheck.macroblockBytes.key }
         groupStride = max(1, (keyWork + CopyCheck.budget - 1) / CopyCheck.budget)
         groupBudget = CopyCheck.budget / max(1, keys.count / groupStride)

@@ -25,6 +25,9 @@ enum CopyRules {
         }
         if let shape = sps.usability?.pixelAspect, shape.num != shape.den { reasons.append("pixels are not square") }
         if coded.table.count < 2 { return reasons + ["too few pictures"] }
+        if let sound = info.audio?.end, sound > coded.length + Completeness.tolerance(sound) {
+            reasons.append("the sound goes on after the last picture, which is held for it")
+        }
         reasons += timing(coded, video, profile)
         reasons += rates(coded, hasAudio: info.audio != nil, profile)
         return reasons
@@ -92,7 +95,8 @@ enum CopyRules {
     private static func groups(
         _ coded: MediaInfo.CodedVideo, _ shown: [Double], end: Double, _ profile: Profile
     ) -> [String] {
-        guard let syncs = coded.table.syncSamples else { return [] }
+        // Where there is no list all of them are, by the standard; but a writer that keeps none says so of any picture.
+        guard let syncs = coded.table.syncSamples else { return ["the index doesn't list key frames"] }
         var reasons: [String] = []
         let marks = syncs.filter { $0 < shown.count }.map { shown[$0] }
         let ends = Array(marks.dropFirst()) + [end]

@@ -82,11 +82,20 @@ struct FirstPicture {
         video.hasAllTimes = true
         video.lastDuration = track.samples.timeRuns.last.map { Double($0.delta) / scale }
         if let sets = track.description.avcC.flatMap({ ParameterSets($0) }), track.descriptionCount == 1 {
-            video.samples = MediaInfo.CodedVideo(sets: sets, table: track.samples, timescale: track.timescale)
+            if beginsAnew(stream, sets) {
+                video.samples = MediaInfo.CodedVideo(sets: sets, table: track.samples, timescale: track.timescale)
+            } else {
+                video.obstacle = "doesn't begin with a key frame"
+            }
         } else {
             video.obstacle = "has no single parameter set in front"
         }
         return video
+    }
+
+    /// An index may call a key frame what leans on pictures that were cut off.
+    private func beginsAnew(_ stream: Stream, _ sets: ParameterSets) -> Bool {
+        packets.first { $0.streamIndex == stream.index }?.codedPicture(sets.framing).isInstantRefresh == true
     }
 
     private static let interlacedOrders: Set<UInt32> = [

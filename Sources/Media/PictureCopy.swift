@@ -72,8 +72,8 @@ final class PictureCopy {
                 "the picture's parameters change in the middle, which the index doesn't tell; "
                     + "export the video again or give --force-encode")
         }
-        let isKey = nextKey == index || coded.table.syncSamples == nil
-        if nextKey == index { nextKey = keys?.next() }
+        let isKey = nextKey == index
+        if isKey { nextKey = keys?.next() }
         try check.look(at: packet, isKey: isKey, isInstantRefresh: picture.isInstantRefresh)
         if !picture.userData.isEmpty { try packet.replace(picture.userData) }
         try filter?.filter(packet)

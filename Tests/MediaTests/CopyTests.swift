@@ -186,20 +186,56 @@ struct CopyTests {
         #expect(count == 120)
     }
 
-    @Test func `sound that outlasts the picture of a container with one length for all doesn't make it truncated`()
+    @Test(arguments: ["mkv", "mp4"])
+    func `a picture is copied where the sound hardly outlasts it, else encoded and held for it`(kind: String) throws {
+        let folder = try Scratch.folder()
+        for (late, isCopied) in [(0.3, true), (0.7, false), (2, false)] {
+            let path = "\(folder)/late-by-\(late).\(kind)"
+            try Shell.ffmpeg(
+                ["-itsoffset", "\(late)", "-i", Fixture.path("copy-from-mkv.mkv")]
+                    + ["-i", Fixture.path("copy-from-mkv.mkv"), "-map", "1:v", "-map", "0:a", "-c", "copy", path])
+            for forceEncode in [false, true] {
+                let outcome = try Engine.transcode(path: path, forceEncode: forceEncode)
+                try expectConforming(outcome)
+                #expect(outcome.isCopied == (isCopied && !forceEncode), "\(late)")
+                let seconds = try #require(outcome.report?.output?.durationSeconds)
+                #expect(abs(seconds - (isCopied ? 4 : 4 + late)) < 0.06, "\(late)")
+            }
+        }
+    }
+
+    @Test func `an index without key frames, or that calls one what leans on lost pictures, is no ground for a copy`()
         throws
     {
+        var bytes = try Fixture.bytes("copy-720p30-48k.mp4")
+        let list = try #require(bytes.index(of: "stss"))
+        bytes.replaceSubrange(list..<(list + 4), with: Array("free".utf8))
         let folder = try Scratch.folder()
-        // The sound comes 0.7 s late, and so ends 0.7 s after the picture.
+        let x264 = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-x264-params", "intra-refresh=1:keyint=30"]
+        let bt709 = ["-color_range", "tv", "-colorspace", "bt709", "-color_trc", "bt709", "-color_primaries", "bt709"]
         try Shell.ffmpeg(
-            ["-itsoffset", "0.7", "-i", Fixture.path("copy-from-mkv.mkv")]
-                + ["-i", Fixture.path("copy-from-mkv.mkv"), "-map", "1:v", "-map", "0:a", "-c", "copy"]
-                + ["\(folder)/late.mkv"])
-        for forceEncode in [false, true] {
-            let outcome = try Engine.transcode(path: "\(folder)/late.mkv", forceEncode: forceEncode)
+            ["-f", "lavfi", "-i", "testsrc=s=320x180:r=30:d=8", "-pix_fmt", "yuv420p"] + x264 + bt709
+                + ["\(folder)/whole.mp4"])
+        try Shell.ffmpeg(
+            ["-ss", "3", "-i", "\(folder)/whole.mp4", "-c", "copy", "-avoid_negative_ts", "make_zero"]
+                + ["\(folder)/cut.mp4"])
+        for path in [try Engine.store(bytes), "\(folder)/cut.mp4"] {
+            let outcome = try Engine.transcode(path: path)
             try expectConforming(outcome)
-            #expect(outcome.isCopied != forceEncode)
+            #expect(outcome.video?.action == "encode")
         }
+    }
+
+    @Test(arguments: [0, 2, 3])
+    func `sound isn't copied beside pictures of which only the times of decoding are known`(reordered: Int) throws {
+        let path = "\(try Scratch.folder())/reordered.avi"
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=4", "-f", "lavfi", "-i", "sine=d=4:r=48000"]
+                + ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "\(reordered)", "-c:a", "aac", path])
+        let outcome = try Engine.transcode(path: path)
+        try expectConforming(outcome)
+        #expect(outcome.audio?.action == (reordered == 0 ? "copy" : "encode"))
+        #expect(abs(try #require(outcome.report?.output?.durationSeconds) - 4) < 0.1)
     }
 
     @Test func `a source that can't seek, or is larger than any output, is not read twice`() throws {
