@@ -195,7 +195,7 @@ struct Diagnosis: Sendable {
                     subject: "OneDrive", verdict: .note("not tried without the database, which keeps its token"))
             }
             let tokens: any RefreshTokenStore =
-                store.map { StoredRefreshToken(settings.oneDrive, in: $0) } ?? MemoryTokenStore()
+                store.map { StoredRefreshToken(settings, in: $0) } ?? MemoryTokenStore()
             let oneDrive = try remote.oneDrive(tokens: tokens)
             let answered: String? = try await within(.seconds(seconds)) {
                 try await oneDrive.signIn()

@@ -109,7 +109,7 @@ struct ServeCommand: AsyncParsableCommand {
     private static func worker(
         _ settings: Settings, _ remote: RemoteEnds, _ objects: any ObjectStore, _ store: JobStore, _ metrics: Metrics
     ) throws -> Worker {
-        let oneDrive = try remote.oneDrive(tokens: StoredRefreshToken(settings.oneDrive, in: store))
+        let oneDrive = try remote.oneDrive(tokens: StoredRefreshToken(settings, in: store))
         let pipeline = Pipeline(
             oneDrive: oneDrive, store: objects, readAhead: remote.readAhead,
             threads: settings.worker.threads)

@@ -84,7 +84,7 @@ enum ByteRange: Equatable {
             return
         }
         let ends = header.dropFirst(6).split(separator: "-", omittingEmptySubsequences: false)
-            .map { $0.filter { !$0.isWhitespace } }
+            .map { $0.trimmingCharacters(in: .whitespaces) }
         guard ends.count == 2, ends.allSatisfy({ $0.utf8.allSatisfy { (48...57).contains($0) } }) else {
             self = .whole
             return

@@ -75,7 +75,7 @@ final class JobStore: Sendable {
 
     private static func columns(of table: VideoTable) -> String {
         """
-        v.id::text as id, v.onedrive_file_id::text as file_id, \(table.optional("onedrive_drive_id")) as drive_id,
+        v.id::text as id, v.onedrive_file_id::text as file_id, nullif(\(table.optional("onedrive_drive_id")), '') as drive_id,
             v.social_ready_attempts as attempt, v.social_ready_fence as fence
         """
     }
@@ -157,10 +157,11 @@ final class JobStore: Sendable {
     /// repeated call is that of the first.
     ///
     /// - Parameters:
+    ///   - key: the object's.
     ///   - url: where it is.
     ///   - report: JSON of a `Report`; left out when PostgreSQL can't store it.
     /// - Returns: false when the video isn't this worker's any more.
-    func complete(_ job: Job, url: String, report: String?) async throws -> Bool {
+    func complete(_ job: Job, key: String, url: String, report: String?) async throws -> Bool {
         let id = try await table().cast("$1")
         let sql = """
             with done as (
@@ -170,8 +171,8 @@ final class JobStore: Sendable {
                 where \(Self.isOurs(id))
                 returning 1
             ), kept as (
-                -- What was finished before is a leftover now.
-                update reelway_objects set finished = fence = $3::bigint, upload_id = null
+                -- What was finished before is a leftover now; also where the row was made anew since, and counts from 1 again.
+                update reelway_objects set finished = fence = $3::bigint and key = $6, upload_id = null
                 where video_id = $1 and (fence = $3::bigint or finished) and exists (select from done)
             )
             select exists (select from done) or exists (
@@ -180,14 +181,15 @@ final class JobStore: Sendable {
                     and social_ready_url = $4) as is_done
             """
         do {
-            return try await database.query(sql, job.videoID, job.owner, job.fence, url, report).rows.first?["is_done"]
+            return try await database.query(sql, job.videoID, job.owner, job.fence, url, report, key).rows.first?[
+                "is_done"]
                 == "t"
         } catch let error as PostgresError {
             // jsonb refuses what JSON allows, \u0000 for one. The video counts for more than its report.
             guard case .rejected(let sqlState) = error.kind, sqlState.hasPrefix("22"), report != nil else {
                 throw error
             }
-            return try await complete(job, url: url, report: nil)
+            return try await complete(job, key: key, url: url, report: nil)
         }
     }
 

@@ -41,7 +41,7 @@ extension JobStore {
             insert into reelway_objects (video_id, fence, key, upload_id)
             select $1, $3::bigint, $4, $5 from product_videos v
             where \(Self.isOurs(id))
-            on conflict (video_id, fence, key) do update set upload_id = excluded.upload_id
+            on conflict (video_id, fence, key) do update set upload_id = excluded.upload_id, finished = false
             """, job.videoID, job.owner, job.fence, key, uploadID
         ).count > 0
     }

@@ -15,7 +15,7 @@ extension JobStore {
     /// - Throws: what `replace` threw, the stored value is kept then; `PostgresError` of kind `unavailable` when the turn
     ///   never came.
     func replaceSecret(
-        _ name: String, lease: Double = 60, patience: Double = 90, _ replace: @Sendable (String?) async throws -> String
+        _ name: String, lease: Double, patience: Double = 90, _ replace: @Sendable (String?) async throws -> String
     ) async throws -> String {
         let owner = UUID().uuidString
         let deadline = ContinuousClock.now + .seconds(patience)

@@ -56,6 +56,10 @@ struct Schema {
                 // Most likely the application held the table for longer than the lock's patience.
                 refusals += 1
                 try await Task.sleep(for: .seconds(refusals))
+            } catch let error as PostgresError where error.kind == .rejected(sqlState: "0A000") {
+                throw unfit(
+                    "a column of product_videos can't become what Reelway needs (\(error.message)); drop the view or rule "
+                        + "that uses it, run reelway migrate, and make it again")
             }
         }
     }
@@ -74,6 +78,7 @@ struct Schema {
                 try await transaction.run(script: Self.standalone.sql)
                 applied.append(Self.standalone)
             }
+            try await checkVideos { try await transaction.query($0) }
             try await transaction.query(
                 """
                 create table if not exists reelway_migrations (
@@ -97,8 +102,29 @@ struct Schema {
         try await query("select to_regclass($1) is not null as is_there", table).rows.first?["is_there"] == "t"
     }
 
-    private static let noVideos = PostgresError(
-        .rejected(sqlState: "42P01"),
+    /// Throws where what the application calls `product_videos` can't have Reelway's columns, or hasn't its own.
+    private static func checkVideos(_ query: (_ sql: String) async throws -> QueryResult) async throws {
+        let found = try await query(
+            """
+            select relkind in ('r', 'p') as is_table, (
+                select count(*) from pg_attribute
+                where attrelid = c.oid and attname in ('id', 'onedrive_file_id') and not attisdropped) = 2 as is_whole
+            from pg_class c where c.oid = to_regclass('product_videos')
+            """
+        ).rows.first
+        guard found?["is_table"] == "t" else {
+            throw unfit("product_videos is no table; give Reelway the table itself (search_path)")
+        }
+        guard found?["is_whole"] == "t" else {
+            throw unfit("the table product_videos lacks id or onedrive_file_id; migrate the application first")
+        }
+    }
+
+    private static func unfit(_ message: String) -> PostgresError {
+        PostgresError(.rejected(sqlState: "42P01"), message)
+    }
+
+    private static let noVideos = unfit(
         "the database has no table product_videos where Reelway looks (search_path); migrate the application first, or give"
             + " reelway migrate --standalone")
 

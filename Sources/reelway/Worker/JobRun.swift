@@ -194,7 +194,7 @@ struct JobRun: Sendable {
     private func complete(_ outcome: Pipeline.Outcome, _ logger: Logger) async -> End {
         do {
             let isOurs = try await persist(logger) {
-                try await store.complete(job, url: outcome.url, report: outcome.report)
+                try await store.complete(job, key: outcome.key, url: outcome.url, report: outcome.report)
             }
             guard isOurs else { return lost(logger) }
             logger.info(

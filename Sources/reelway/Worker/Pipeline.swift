@@ -14,6 +14,7 @@ import Transfer
 struct Pipeline: Sendable {
     /// A stored, checked video.
     struct Outcome: Sendable {
+        let key: String
         let url: String
         let bytes: Int64
         let seconds: Double
@@ -83,7 +84,7 @@ struct Pipeline: Sendable {
         let url = store.publicURL(key: key)
         report.output?.location = url
         return Outcome(
-            url: url, bytes: report.output?.bytes ?? 0, seconds: start.duration(to: .now) / .seconds(1),
+            key: key, url: url, bytes: report.output?.bytes ?? 0, seconds: start.duration(to: .now) / .seconds(1),
             report: try JSON.text(of: report, onOneLine: true))
     }
 

@@ -7,10 +7,13 @@ struct StoredRefreshToken: RefreshTokenStore {
     private let store: JobStore
     private let name: String
     private let given: String?
+    private let lease: Double
 
-    init(_ settings: OneDriveSettings, in store: JobStore) {
+    init(_ settings: Settings, in store: JobStore) {
         self.store = store
-        if case .refreshToken(let token)? = settings.credential { given = token.revealed } else { given = nil }
+        // Who dies meanwhile keeps the others waiting for less than what they take for a standstill.
+        lease = settings.worker.stallSeconds * 2 / 3
+        if case .refreshToken(let token)? = settings.oneDrive.credential { given = token.revealed } else { given = nil }
         // A token set anew isn't overruled by what became of the one before.
         let digest = SHA256.hash(data: Array((given ?? "").utf8))
         name = "onedrive-refresh-token/\(Hexadecimal.string(digest.prefix(8)))"
@@ -21,7 +24,7 @@ struct StoredRefreshToken: RefreshTokenStore {
     ) async throws(TransferError) -> RefreshedTokens {
         let refreshed = Mutex<RefreshedTokens?>(nil)
         do {
-            _ = try await store.replaceSecret(name) { kept in
+            _ = try await store.replaceSecret(name, lease: lease) { kept in
                 let tokens = try await refresh(kept)
                 refreshed.withLock { $0 = tokens }
                 return tokens.refreshToken ?? kept ?? given ?? ""

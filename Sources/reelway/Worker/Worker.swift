@@ -113,6 +113,8 @@ actor Worker: Service {
                 jobs.addTask {
                     await self.ended(watch, leaving: await run.run())
                 }
+            } catch is CancellationError {
+                return
             } catch {
                 logger.warning("no video could be claimed", metadata: ["error": "\(Failure(error))"])
                 trust.databaseIsAway()

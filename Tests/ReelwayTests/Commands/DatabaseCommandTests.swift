@@ -53,7 +53,7 @@ struct DatabaseCommandTests {
             #expect(
                 try await reelway("status", job.videoID, on: test).output.contains("processing (transcoding, 42 %)"))
             #expect(try await reelway("retry", job.videoID, on: test).status == 64)
-            #expect(try await store.complete(job, url: "https://x/y.mp4", report: nil))
+            #expect(try await store.complete(job, key: "k", url: "https://x/y.mp4", report: nil))
             #expect(try await reelway("status", job.videoID, on: test).output.contains("url:   https://x/y.mp4"))
             for command in ["status", "cancel", "retry"] {
                 let unknown = try await reelway(command, "nobody", on: test)

@@ -32,7 +32,7 @@ extension HTTPTests {
                     let half = try await next()
                     #expect(half.json["progress"] as? Double == 0.25)
                     #expect(half.json["status"] as? String == "processing")
-                    #expect(try await service.store.complete(job, url: "https://x/y.mp4", report: nil))
+                    #expect(try await service.store.complete(job, key: "k", url: "https://x/y.mp4", report: nil))
                     let ready = try await next()
                     #expect(ready.name == "ready")
                     #expect(ready.json["url"] as? String == "https://x/y.mp4")
@@ -77,7 +77,7 @@ extension HTTPTests {
                     _ = try await connection.head()
                     // Nothing is repeated while nothing changes.
                     await #expect(throws: HTTPConnection.Fault.silent) { try await connection.event(seconds: 1.5) }
-                    #expect(try await service.store.complete(job, url: "https://x/y.mp4", report: nil))
+                    #expect(try await service.store.complete(job, key: "k", url: "https://x/y.mp4", report: nil))
                     return try await connection.event()
                 }
                 #expect(ready.name == "ready")

@@ -59,7 +59,8 @@ extension HTTPTests {
                 try await check("GET", "/videos/\(id)", as: video, 200)
                 try await check("GET", "/videos/\(id)/social-ready?wait=0.2", as: ready, 202)
                 try await check("PATCH", "/videos/\(id)", as: video, body: pending, 409)
-                #expect(try await service.store.complete(job, url: "https://x/y.mp4", report: "{\"ok\":true}"))
+                #expect(
+                    try await service.store.complete(job, key: "k", url: "https://x/y.mp4", report: "{\"ok\":true}"))
                 try await check("POST", "/.netlify/functions/video-transcode-background", body: trigger(id), 200)
                 try await check("GET", "/videos/\(id)", as: video, 200)
                 try await check("GET", "/videos/\(id)/social-ready", as: ready, 200)
@@ -96,7 +97,7 @@ extension HTTPTests {
                 try await check("Progress")
                 try await service.store.database.query("update product_videos set social_ready_next_attempt_at = now()")
                 let again = try await service.claim()
-                #expect(try await service.store.complete(again, url: "https://x/y.mp4", report: nil))
+                #expect(try await service.store.complete(again, key: "k", url: "https://x/y.mp4", report: nil))
                 try await check("Ready")
                 _ = try await service.store.reset(id)
                 _ = try await service.store.cancel(id)

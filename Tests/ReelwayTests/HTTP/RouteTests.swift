@@ -31,7 +31,7 @@ extension HTTPTests {
                 let working = try await service.trigger(id)
                 #expect(working.status == 200)
                 #expect(working.json as? [String: String] == ["message": "Already processing"])
-                #expect(try await service.store.complete(job, url: "https://x/y.mp4", report: nil))
+                #expect(try await service.store.complete(job, key: "k", url: "https://x/y.mp4", report: nil))
                 let ready = try await service.trigger(id)
                 #expect(ready.status == 200)
                 #expect(
@@ -129,7 +129,7 @@ extension HTTPTests {
                     try await service.request("PATCH", "/videos/\(id)", body: body)
                 }
                 #expect(try await patch("{\"social_ready_status\":\"pending\"}").status == 409)
-                #expect(try await service.store.complete(job, url: "https://x/y.mp4", report: nil))
+                #expect(try await service.store.complete(job, key: "k", url: "https://x/y.mp4", report: nil))
                 for body in [
                     "{\"social_ready_status\":\"ready\"}", "{\"social_ready_status\":\"failed\"}", "{}",
                     "{\"social_ready_status\":null}", "{\"social_ready_status\":\"pending\",\"filename\":\"x\"}",
@@ -159,7 +159,7 @@ extension HTTPTests {
                 #expect(try await service.store.heartbeat(job, lease: 60) == false)
                 #expect(try await service.trigger(id).status == 202)
                 let again = try await service.claim()
-                #expect(try await service.store.complete(again, url: "https://x/y.mp4", report: nil))
+                #expect(try await service.store.complete(again, key: "k", url: "https://x/y.mp4", report: nil))
                 let refused = try await service.request("DELETE", path)
                 #expect(refused.status == 409)
                 #expect(refused.errorCode == "conflict")

@@ -10,7 +10,8 @@ extension HTTPTests {
             try await LiveService.with { service in
                 let id = try await service.test.insertVideo()
                 #expect(
-                    try await service.store.complete(try await service.claim(), url: "https://x/y.mp4", report: nil))
+                    try await service.store.complete(
+                        try await service.claim(), key: "k", url: "https://x/y.mp4", report: nil))
                 let begun = ContinuousClock.now
                 let answer = try await service.request("GET", "/videos/\(id)/social-ready?wait=30")
                 #expect(ContinuousClock.now - begun < .seconds(15))
@@ -32,7 +33,7 @@ extension HTTPTests {
                 #expect(job.videoID == id)
                 async let waited = service.request("GET", "/videos/\(id)/social-ready?wait=20")
                 try await Task.sleep(for: .milliseconds(500))
-                #expect(try await service.store.complete(job, url: "https://x/y.mp4", report: nil))
+                #expect(try await service.store.complete(job, key: "k", url: "https://x/y.mp4", report: nil))
                 let answer = try await waited
                 #expect(answer.status == 200)
                 #expect(answer.json["url"] as? String == "https://x/y.mp4")

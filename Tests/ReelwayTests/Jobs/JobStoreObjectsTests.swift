@@ -22,7 +22,7 @@ struct JobStoreObjectsTests {
             try await store.settled(abandoned[0])
             #expect(try await store.leftovers().isEmpty)
             #expect(try await store.uploadStarted(next, key: "\(id)/a.mp4", uploadID: "u2"))
-            #expect(try await store.complete(next, url: "https://x/\(id)/a.mp4", report: nil))
+            #expect(try await store.complete(next, key: "\(id)/a.mp4", url: "https://x/\(id)/a.mp4", report: nil))
             // The same key was written again: the dead worker's trace is forgotten, the object stays.
             let rest = try await store.leftovers()
             #expect(
@@ -39,13 +39,40 @@ struct JobStoreObjectsTests {
                 let job = try #require(try await store.claim(owner: "a", lease: 60))
                 #expect(try await store.uploadStarted(job, key: "\(id)/\(key).mp4", uploadID: "u\(number)"))
                 #expect(try await store.leftovers().isEmpty)
-                #expect(try await store.complete(job, url: "https://x/\(id)/\(key).mp4", report: nil))
+                let name = "\(id)/\(key).mp4"
+                #expect(try await store.complete(job, key: name, url: "https://x/\(name)", report: nil))
                 if number == 0 { #expect(try await store.reset(id) == .changed) }
             }
             let left = try await store.leftovers()
             #expect(left.map(\.key) == ["\(id)/old.mp4"] && left.map(\.deletesObject) == [true])
             try await store.settled(left[0])
             #expect(try await store.leftovers().isEmpty)
+        }
+    }
+
+    @Test func `what a row has left counts as left too where the row was deleted and made anew`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            func remake() async throws {
+                try await test.database.query("delete from product_videos where id::text = $1", id)
+                try await test.database.query(
+                    "insert into product_videos (id, onedrive_file_id) values ($1::text::uuid, 'item')", id)
+            }
+            for key in ["old", "new"] {
+                let job = try #require(try await store.claim(owner: "a", lease: 60))
+                #expect(job.fence == 1)
+                let name = "\(id)/\(key).mp4"
+                #expect(try await store.uploadStarted(job, key: name, uploadID: nil))
+                #expect(try await store.complete(job, key: name, url: "https://x/\(name)", report: nil))
+                if key == "old" { try await remake() }
+            }
+            let left = try await store.leftovers()
+            #expect(left.map(\.key) == ["\(id)/old.mp4"] && left.map(\.deletesObject) == [true])
+            try await remake()
+            let job = try #require(try await store.claim(owner: "b", lease: 60))
+            #expect(try await store.uploadStarted(job, key: "\(id)/new.mp4", uploadID: "u"))
+            #expect(try await store.cancel(id) == .changed)
+            #expect(try await store.leftovers().contains { $0.uploadID == "u" })
         }
     }
 
@@ -81,7 +108,7 @@ struct JobStoreObjectsTests {
             #expect(try await store.isBeingRemoved(id, key: "\(id)/other.mp4") == false)
             try await store.settled(removal)
             #expect(try await store.isBeingRemoved(id, key: left.key) == false)
-            #expect(try await store.complete(job, url: "https://x/\(left.key)", report: nil))
+            #expect(try await store.complete(job, key: left.key, url: "https://x/\(left.key)", report: nil))
             #expect(try await store.leftovers().isEmpty)
         }
     }
@@ -131,7 +158,7 @@ struct JobStoreObjectsTests {
                     removals += 1
                     #expect(isSeen)
                 }
-                #expect(try await store.complete(job, url: "https://x/\(id)", report: nil))
+                #expect(try await store.complete(job, key: "k", url: "https://x/\(id)", report: nil))
             }
             #expect(removals > 0)
         }
@@ -189,7 +216,7 @@ struct JobStoreObjectsTests {
             #expect(try await store.uploadStarted(job, key: "\(id)/k.mp4", uploadID: "known"))
             for _ in 0..<2 { #expect(try await store.uploadLost(job, key: "\(id)/k.mp4")) }
             #expect(try await store.leftovers().isEmpty)
-            #expect(try await store.complete(job, url: "https://x/\(id)/k.mp4", report: nil))
+            #expect(try await store.complete(job, key: "\(id)/k.mp4", url: "https://x/\(id)/k.mp4", report: nil))
             let left = try await store.leftovers()
             #expect(
                 left.map(\.deletesObject) == [false] && left.map(\.isLast) == [true] && left.map(\.uploadID) == [nil])
@@ -219,7 +246,7 @@ struct JobStoreObjectsTests {
             let values = try await withThrowingTaskGroup(of: String.self) { group in
                 for _ in 0..<5 {
                     group.addTask {
-                        try await store.replaceSecret("token") { old in
+                        try await store.replaceSecret("token", lease: 60) { old in
                             try await Task.sleep(for: .milliseconds(30))
                             return "\((Int(old ?? "0") ?? -100) + 1)"
                         }
@@ -234,17 +261,19 @@ struct JobStoreObjectsTests {
 
     @Test func `a secret whose replacement failed or whose replacer died is kept`() async throws {
         try await TestDatabase.withStore { test, store in
-            _ = try await store.replaceSecret("token") { _ in "one" }
+            _ = try await store.replaceSecret("token", lease: 60) { _ in "one" }
             struct Refused: Error {}
-            await #expect(throws: Refused.self) { try await store.replaceSecret("token") { _ in throw Refused() } }
+            await #expect(throws: Refused.self) {
+                try await store.replaceSecret("token", lease: 60) { _ in throw Refused() }
+            }
             #expect(try await Self.secret(test) == "one")
             try await test.database.query(
                 "update reelway_secrets set lease_owner = 'dead', lease_until = now() + interval '1 s'")
             let error = await #expect(throws: PostgresError.self) {
-                try await store.replaceSecret("token", patience: 0.1) { _ in "never" }
+                try await store.replaceSecret("token", lease: 60, patience: 0.1) { _ in "never" }
             }
             #expect(error?.kind == .unavailable)
-            #expect(try await store.replaceSecret("token", patience: 10) { "\($0 ?? "") two" } == "one two")
+            #expect(try await store.replaceSecret("token", lease: 60, patience: 10) { "\($0 ?? "") two" } == "one two")
         }
     }
 
@@ -255,7 +284,7 @@ struct JobStoreObjectsTests {
             _ = try await store.replaceSecret("token", lease: 0.1) { _ in
                 try await Task.sleep(for: .seconds(0.3))
                 await #expect(throws: Refused.self) {
-                    try await store.replaceSecret("token") { _ in throw Refused() }
+                    try await store.replaceSecret("token", lease: 60) { _ in throw Refused() }
                 }
                 return "one"
             }
@@ -273,7 +302,7 @@ struct JobStoreObjectsTests {
             try await test.database.query("update reelway_secrets set lease_until = now()")
             _ = try await store.replaceSecret("token", lease: 0.1) { _ in
                 try await Task.sleep(for: .seconds(0.3))
-                _ = try await store.replaceSecret("token") { _ in "faster" }
+                _ = try await store.replaceSecret("token", lease: 60) { _ in "faster" }
                 return "late"
             }
             #expect(try await Self.secret(test) == "faster")
@@ -291,7 +320,7 @@ struct JobStoreObjectsTests {
             }
             try await server.stop()
             async let back: Void = comeBack()
-            let value = try await store.replaceSecret("token") { _ in
+            let value = try await store.replaceSecret("token", lease: 60) { _ in
                 try await server.stop()
                 Task { try await comeBack() }
                 return "new"

@@ -24,7 +24,9 @@ struct JobStoreTests {
             #expect(try await store.progress(job, stage: "uploading", fraction: 0.25, lease: 60))
             #expect(try await store.status(id)?.progress == 0.5)
             #expect(try await store.uploadStarted(job, key: "\(id)/k.mp4", uploadID: "u"))
-            #expect(try await store.complete(job, url: "https://x/\(id)/k.mp4", report: #"{"ok":true}"#))
+            #expect(
+                try await store.complete(job, key: "\(id)/k.mp4", url: "https://x/\(id)/k.mp4", report: #"{"ok":true}"#)
+            )
             status = try #require(try await store.status(id))
             #expect(status.state == .ready && status.url == "https://x/\(id)/k.mp4" && status.progress == 1)
             #expect(status.stage == nil && status.error == nil && !status.isAsked)
@@ -32,7 +34,7 @@ struct JobStoreTests {
             #expect(row["social_ready_at"] != nil && row["social_ready_lease_owner"] == nil)
             #expect(row["social_ready_next_attempt_at"] == nil && row["social_ready_report"] == #"{"ok": true}"#)
             // The answer was lost on its way and the worker asks again.
-            #expect(try await store.complete(job, url: "https://x/\(id)/k.mp4", report: nil))
+            #expect(try await store.complete(job, key: "\(id)/k.mp4", url: "https://x/\(id)/k.mp4", report: nil))
             #expect(try await store.leftovers().isEmpty)
         }
     }
@@ -104,12 +106,12 @@ struct JobStoreTests {
             #expect(try await !store.heartbeat(late, lease: 60))
             #expect(try await !store.progress(late, stage: "uploading", fraction: 1, lease: 60))
             #expect(try await !store.uploadStarted(late, key: "k", uploadID: "u"))
-            #expect(try await !store.complete(late, url: "https://late", report: nil))
+            #expect(try await !store.complete(late, key: "k", url: "https://late", report: nil))
             #expect(try await store.fail(late, .sourceCorrupt, "late") == .lost)
             #expect(try await !store.release(late))
             #expect(try await store.status(id)?.progress == 0)
-            #expect(try await store.complete(next, url: "https://next", report: nil))
-            #expect(try await !store.complete(late, url: "https://late", report: nil))
+            #expect(try await store.complete(next, key: "k", url: "https://next", report: nil))
+            #expect(try await !store.complete(late, key: "k", url: "https://late", report: nil))
             #expect(try await store.status(id)?.url == "https://next")
         }
     }
@@ -262,7 +264,7 @@ struct JobStoreTests {
             #expect(try await !store.isHeld(job))
             #expect(try await !store.heartbeat(job, lease: 60))
             #expect(try await !store.progress(job, stage: "uploading", fraction: 0.5, lease: 60))
-            #expect(try await !store.complete(job, url: "https://x", report: nil))
+            #expect(try await !store.complete(job, key: "k", url: "https://x", report: nil))
         }
     }
 
@@ -270,7 +272,8 @@ struct JobStoreTests {
         try await TestDatabase.withStore { test, store in
             let id = try await test.insertVideo()
             let job = try #require(try await store.claim(owner: "a", lease: 60))
-            #expect(try await store.complete(job, url: "https://x", report: #"{"input":{"name":"a\u0000b"}}"#))
+            #expect(
+                try await store.complete(job, key: "k", url: "https://x", report: #"{"input":{"name":"a\u0000b"}}"#))
             #expect(try await store.status(id)?.state == .ready)
             let other = try await test.insertVideo()
             let second = try #require(try await store.claim(owner: "a", lease: 60))

@@ -78,7 +78,7 @@ struct SchemaTests {
             #expect(job.videoID == known && job.driveID == nil)
             #expect(try await store.trigger(known) == .alreadyProcessing)
             #expect(try await store.uploadStarted(job, key: "k", uploadID: nil))
-            #expect(try await store.complete(job, url: "https://u", report: nil))
+            #expect(try await store.complete(job, key: "k", url: "https://u", report: nil))
             #expect(try await store.trigger(asked) == .alreadyReady(url: "https://u"))
             #expect(try await store.videos(ofProduct: "7").map(\.id) == [known])
             #expect(try await store.reset(asked) == .changed)
@@ -144,6 +144,28 @@ struct SchemaTests {
         }
     }
 
+    @Test(arguments: [
+        ("create table product_videos (id bigint primary key)", "lacks id or onedrive_file_id"),
+        ("create view product_videos as select 1 as id, 'f' as onedrive_file_id", "is no table"),
+        (
+            "create table product_videos (id bigint primary key, onedrive_file_id text, social_ready_url varchar(9));"
+                + "create view shown as select social_ready_url from product_videos", "drop the view"
+        ),
+    ])
+    func `a table that can't have Reelway's columns is the database's fault, and what to do is said`(
+        made: String, advice: String
+    ) async throws {
+        try await TestDatabase.with { test in
+            try await test.database.transaction { try await $0.run(script: made) }
+            let error = await #expect(throws: PostgresError.self) {
+                try await Schema.migrate(test.database, standalone: false)
+            }
+            let failure = Failure(try #require(error))
+            #expect(failure.code == .databaseUnavailable && failure.message.contains(advice), "\(failure)")
+            #expect(try await Schema.missing(in: test.database).count == Schema.migrations.count)
+        }
+    }
+
     @Test func `an application that said which of the columns can be null is overruled`() async throws {
         try await TestDatabase.with { test in
             try await test.database.transaction { transaction in
@@ -167,7 +189,7 @@ struct SchemaTests {
             for id in ["1", "2"] {
                 let job = try #require(try await store.claim(owner: "a", lease: 60))
                 #expect(job.videoID == id && job.attempt == 1 && job.fence == 1)
-                #expect(try await store.complete(job, url: "https://u", report: nil))
+                #expect(try await store.complete(job, key: "k", url: "https://u", report: nil))
             }
         }
     }
@@ -184,6 +206,11 @@ struct SchemaTests {
             try await Task.sleep(for: .milliseconds(100))
             #expect(try await store.status("v") != nil)
             #expect(try await store.claim(owner: "a", lease: 60)?.driveID == "d")
+            // An application that leaves none writes nothing, or writes it as nothing.
+            try await test.database.query(
+                "insert into product_videos (id, onedrive_file_id, onedrive_drive_id) values ('w', 'f', '')")
+            let second = try #require(try await store.claim(owner: "a", lease: 60))
+            #expect(second.driveID == nil)
         }
     }
 
@@ -270,7 +297,7 @@ struct SchemaTests {
             #expect(try await store.progress(job, stage: "transcoding", fraction: 0.5, lease: 60))
             #expect(try await next()["progress"] == "0.5")
             #expect(try await store.progress(job, stage: "transcoding", fraction: 0.5, lease: 60))
-            #expect(try await store.complete(job, url: "https://u", report: nil))
+            #expect(try await store.complete(job, key: "k", url: "https://u", report: nil))
             #expect(try await next()["status"] == "ready")
         }
     }

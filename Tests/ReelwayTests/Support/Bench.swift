@@ -22,7 +22,7 @@ struct Bench: Sendable {
         store = JobStore(shop.test.database, policy: settings.worker.attemptPolicy)
         objects = HangingStore(try remote.store(), hangs: hangs)
         pipeline = Pipeline(
-            oneDrive: try remote.oneDrive(tokens: StoredRefreshToken(settings.oneDrive, in: store)), store: objects,
+            oneDrive: try remote.oneDrive(tokens: StoredRefreshToken(settings, in: store)), store: objects,
             readAhead: remote.readAhead, threads: nil)
         self.settings = settings.worker
         self.settings.clearingSeconds = 1.5

@@ -83,7 +83,7 @@ struct WorkerTests {
     private static func pipeline(_ settings: Settings, _ store: JobStore) throws -> Pipeline {
         let remote = RemoteEnds(settings, patienceSeconds: settings.worker.stallSeconds)
         return Pipeline(
-            oneDrive: try remote.oneDrive(tokens: StoredRefreshToken(settings.oneDrive, in: store)),
+            oneDrive: try remote.oneDrive(tokens: StoredRefreshToken(settings, in: store)),
             store: try remote.store(), readAhead: remote.readAhead, threads: nil)
     }
 
