@@ -52,27 +52,29 @@ struct ServeCommand: AsyncParsableCommand {
             needsDatabase: true, keepsVideos: role != .http)
         LoggingSystem.bootstrap { LogLine(label: $0, settings: settings.log) }
         let logger = settings.log.logger("reelway")
-        let database = try settings.openDatabase(connections: 4)
-        guard try await Schema.missing(in: database).isEmpty else { throw Failure.notMigrated }
+        let requests = try settings.openDatabase(connections: 4)
+        // Its own: what requests wait for keeps no lease from being renewed.
+        let work = try settings.openDatabase(connections: 4)
+        guard try await Schema.missing(in: requests).isEmpty else { throw Failure.notMigrated }
         do {
-            try await serve(settings, database, logger)
-            await database.shutdown()
-        } catch  where error is IOError || error is SocketAddressError {
-            await database.shutdown()
+            try await serve(settings, requests: requests, work: work, logger)
+            await requests.shutdown()
+            await work.shutdown()
+        } catch {
+            await requests.shutdown()
+            await work.shutdown()
+            guard error is IOError || error is SocketAddressError else { throw error }
             throw Failure(
                 .usage,
                 "\(settings.server.host), port \(settings.server.port), can't be listened on (\(Self.reason(error))); choose "
                     + "another REELWAY_HOST or PORT")
-        } catch {
-            await database.shutdown()
-            throw error
         }
         logger.info("stopped")
     }
 
-    private func serve(_ settings: Settings, _ database: Database, _ logger: Logger) async throws {
+    private func serve(_ settings: Settings, requests: Database, work: Database, _ logger: Logger) async throws {
         let metrics = Metrics()
-        let store = JobStore(database, policy: settings.worker.attemptPolicy)
+        let policy = settings.worker.attemptPolicy
         if role != .http, let doubt = settings.doubt { logger.warning("\(doubt)") }
         let remote =
             role == .http
@@ -81,14 +83,16 @@ struct ServeCommand: AsyncParsableCommand {
                 settings, videos: settings.worker.videosAtOnce, patienceSeconds: settings.worker.stallSeconds)
         let objects = try remote?.store()
         let worker: Worker? =
-            if let remote, let objects { try Self.worker(settings, remote, objects, store, metrics) } else { nil }
+            if let remote, let objects {
+                try Self.worker(settings, remote, objects, JobStore(work, policy: policy), metrics)
+            } else { nil }
         let readiness = Readiness(objects: objects)
         var services: [any Service] = []
         if role != .worker {
-            let watch = VideoWatch(database: database, logger: logger)
+            let watch = VideoWatch(database: requests, logger: logger)
             let http = HTTPService(
-                settings: settings.server, store: store, watch: watch, metrics: metrics, readiness: readiness,
-                mediaFolder: settings.storage.folder, logger: settings.log.logger("http"),
+                settings: settings.server, store: JobStore(requests, policy: policy), watch: watch, metrics: metrics,
+                readiness: readiness, mediaFolder: settings.storage.folder, logger: settings.log.logger("http"),
                 wake: { worker?.wake() })
             services += [http.application { Self.announce($0) }, watch]
         }

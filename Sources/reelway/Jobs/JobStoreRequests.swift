@@ -63,25 +63,49 @@ extension JobStore {
     ) async throws -> ChangeOutcome {
         let table = try await table()
         guard let id = table.normalized(id) else { return .unknown }
-        let answer = try await database.query(
+        let deadline = ContinuousClock.now + Self.holdPatience
+        while true {
+            let row = try await attempt(id, table, by: event, needsSource: needsSource, sets)
+            guard let row else { return .unknown }
+            if row["status"] != nil {
+                if try row.decode(Bool.self, "is_changed") { return .changed }
+                let state = try JobState(row)
+                return JobState.changed(by: event).contains(state) ? .noSource : .refused(state)
+            }
+            guard ContinuousClock.now < deadline else { throw Self.rowIsHeld }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    /// Changes the row where its state allows it.
+    ///
+    /// - Returns: nil where there is no row; one without a status where someone holds it: to wait for it in the database would
+    ///   take a connection from all others.
+    private func attempt(
+        _ id: String, _ table: VideoTable, by event: JobState.Event, needsSource: Bool, _ sets: String
+    ) async throws -> Row? {
+        try await database.query(
             """
             with found as (
                 select id, social_ready_status as status, onedrive_file_id is not null as has_source
-                from product_videos where id = \(table.cast("$1")) for update
+                from product_videos where id = \(table.cast("$1")) for update skip locked
             ), changed as (
                 update product_videos v set \(sets)
                 from found
                 where v.id = found.id and found.status = any($2::text[]) and (found.has_source or not $3::boolean)
                 returning 1
             )
-            select status, has_source, exists (select from changed) as is_changed from found
+            select found.status, exists (select from changed) as is_changed
+            from product_videos v left join found on found.id = v.id where v.id = \(table.cast("$1"))
             """,
-            id, JobState.changed(by: event).map(\.rawValue), needsSource)
-        guard let row = answer.rows.first else { return .unknown }
-        if try row.decode(Bool.self, "is_changed") { return .changed }
-        let state = try JobState(row)
-        return JobState.changed(by: event).contains(state) ? .noSource : .refused(state)
+            id, JobState.changed(by: event).map(\.rawValue), needsSource
+        ).rows.first
     }
+
+    /// How long a caller waits for a row that someone else's transaction holds.
+    static let holdPatience: Duration = .seconds(10)
+    static let rowIsHeld = PostgresError(
+        .unavailable, "another transaction has held the video's row for too long; try again")
 
     /// Asks for the transcode of videos that nobody has asked for: those from before Reelway.
     ///

@@ -23,11 +23,14 @@ actor TriggerBatches {
 
     private struct Waiter {
         let id: String
+        let deadline: ContinuousClock.Instant
         let continuation: CheckedContinuation<TriggerOutcome, any Error>
     }
 
     /// As many ids as one statement takes.
     private static let most = 500
+    /// Between two looks at a row that someone holds.
+    private static let pause: Duration = .milliseconds(100)
 
     init(_ database: Database) { self.database = database }
 
@@ -36,11 +39,15 @@ actor TriggerBatches {
     /// - Parameter id: in the database's own spelling.
     func trigger(_ id: String, in table: VideoTable) async throws -> TriggerOutcome {
         try await withCheckedThrowingContinuation { continuation in
-            waiting.append(Waiter(id: id, continuation: continuation))
-            guard !isRunning else { return }
-            isRunning = true
-            Task { await answer(table) }
+            add([Waiter(id: id, deadline: .now + JobStore.holdPatience, continuation: continuation)], table)
         }
+    }
+
+    private func add(_ waiters: [Waiter], _ table: VideoTable) {
+        waiting += waiters
+        guard !isRunning else { return }
+        isRunning = true
+        Task { await answer(table) }
     }
 
     private func answer(_ table: VideoTable) async {
@@ -49,42 +56,39 @@ actor TriggerBatches {
             waiting.removeFirst(batch.count)
             let outcomes: Result<[String: TriggerOutcome?], any Error>
             do {
-                outcomes = .success(try await ask(for: Set(batch.map(\.id)), table, waits: false))
+                outcomes = .success(try await ask(for: Set(batch.map(\.id)), table))
             } catch {
                 outcomes = .failure(error)
             }
+            var held: [Waiter] = []
             for waiter in batch {
                 switch outcomes {
                 case .failure(let error): waiter.continuation.resume(throwing: error)
                 case .success(let outcomes):
                     switch outcomes[waiter.id] {
                     case .some(.some(let outcome)): waiter.continuation.resume(returning: outcome)
-                    case .some(.none): Task { await answerAlone(waiter, table) }
+                    case .some(.none) where .now < waiter.deadline: held.append(waiter)
+                    case .some(.none): waiter.continuation.resume(throwing: JobStore.rowIsHeld)
                     case .none: waiter.continuation.resume(returning: .unknown)
                     }
                 }
             }
+            if !held.isEmpty { Task { [held] in await addLater(held, table) } }
         }
         isRunning = false
     }
 
-    /// Answers for a row that someone holds; nobody else shall wait for it.
-    private func answerAlone(_ waiter: Waiter, _ table: VideoTable) async {
-        do {
-            let outcome = try await ask(for: [waiter.id], table, waits: true)[waiter.id] ?? .unknown
-            waiter.continuation.resume(returning: outcome ?? .alreadyProcessing)
-        } catch {
-            waiter.continuation.resume(throwing: error)
-        }
+    /// Asks again for rows that someone holds. To wait for them in the database would take a connection from all others.
+    private func addLater(_ waiters: [Waiter], _ table: VideoTable) async {
+        try? await Task.sleep(for: Self.pause)
+        add(waiters, table)
     }
 
     /// Queues those that need it, in one statement.
     ///
     /// - Returns: for each video that is there what became of the wish; nil for one that would have to be changed and is
     ///   held by another transaction.
-    private func ask(
-        for ids: Set<String>, _ table: VideoTable, waits: Bool
-    ) async throws -> [String: TriggerOutcome?] {
+    private func ask(for ids: Set<String>, _ table: VideoTable) async throws -> [String: TriggerOutcome?] {
         // The row trigger queues what is set to pending. Locked in one order, two batches never wait for each other.
         let answer = try await database.query(
             """
@@ -95,7 +99,7 @@ actor TriggerBatches {
                 where v.onedrive_file_id is not null and (
                     v.social_ready_status = any($2::text[]) and v.social_ready_status <> 'pending'
                     or v.social_ready_status = 'pending' and v.social_ready_next_attempt_at is null)
-                order by v.id for update of v\(waits ? "" : " skip locked")
+                order by v.id for update of v skip locked
             ), queued as (
                 update product_videos v set social_ready_status = 'pending' from idle where v.id = idle.id returning v.id
             )

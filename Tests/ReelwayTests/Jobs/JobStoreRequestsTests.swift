@@ -74,6 +74,34 @@ struct JobStoreRequestsTests {
         }
     }
 
+    @Test func `however many ask for rows that someone holds, the database answers all others`() async throws {
+        try await TestDatabase.withStore { test, store in
+            for _ in 0..<8 { _ = try await test.insertVideo() }
+            while let job = try await store.claim(owner: "a", lease: 60) {
+                try await store.fail(job, .tooLong, "an hour")
+            }
+            let held = try await test.database.query("select id::text as id from product_videos").rows
+                .compactMap { $0["id"] }
+            #expect(held.count == 8)
+            let other = try await test.insertVideo()
+            let waiting = try await test.database.transaction { transaction in
+                try await transaction.query(
+                    "select from product_videos where social_ready_status = 'failed' for update")
+                let waiting = held.flatMap { id in
+                    [Task { _ = try await store.trigger(id) }, Task { _ = try await store.reset(id) }]
+                }
+                try await Task.sleep(for: .milliseconds(300))
+                let start = ContinuousClock.now
+                #expect(try await store.trigger(other) == .queued)
+                #expect(try await store.cancel(other) == .changed)
+                #expect(.now - start < .seconds(1))
+                return waiting
+            }
+            for task in waiting { try await task.value }
+            for id in held { #expect(try await store.status(id)?.state == .pending) }
+        }
+    }
+
     @Test func `a trigger leaves a video that rests between attempts alone, a reset doesn't`() async throws {
         try await TestDatabase.withStore { test, store in
             let id = try await test.insertVideo()
