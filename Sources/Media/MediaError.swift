@@ -29,11 +29,15 @@ public struct MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     public let code: Code
     /// One sentence: what happened, and where there is one, the mend.
     public let message: String
+    /// What only a copy of the picture fails by. The same source can be encoded, from its start and to a new sink, where
+    /// `Transcode.Options` say so.
+    public let copyFault: String?
 
     /// Makes an error from its code and its sentence.
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, copyFault: String? = nil) {
         self.code = code
         self.message = message
+        self.copyFault = copyFault
     }
 
     /// `code: message`, as printed on standard error and stored.

@@ -67,13 +67,13 @@ final class PictureCopy {
             try Completeness.checkDamage("picture", (packets: shown.count, damaged: damaged))
         }
         if picture.parameterSets.contains(where: { $0[0] & 31 == 7 && !coded.sets.units.contains($0) }) {
-            throw MediaError(
-                .sourceCorrupt,
-                "the picture's parameters change in the middle, which the index doesn't tell; "
-                    + "export the video again or give --force-encode")
+            throw PictureCopy.fault("the picture's parameters change in the middle, which the index doesn't tell")
         }
         let isKey = nextKey == index
         if isKey { nextKey = keys?.next() }
+        if isKey, picture.isWhole, !picture.isInstantRefresh {
+            throw PictureCopy.fault("what the index calls a key frame leans on pictures before it")
+        }
         try check.look(at: packet, isKey: isKey, isInstantRefresh: picture.isInstantRefresh)
         if !picture.userData.isEmpty { try packet.replace(picture.userData) }
         try filter?.filter(packet)
@@ -89,6 +89,11 @@ final class PictureCopy {
             packet.pointer.pointee.flags &= ~AV_PKT_FLAG_KEY
         }
         end = max(end, Double(sorted[index] - (sorted.first ?? 0) + duration) * base.value)
+    }
+
+    /// What can't be copied shows only as it comes; nothing speaks against encoding it.
+    private static func fault(_ what: String) -> MediaError {
+        MediaError(.sourceCorrupt, "\(what); export the video again or give --force-encode", copyFault: what)
     }
 
     /// Ends the check.

@@ -32,7 +32,9 @@ struct Plan: Sendable {
         source = info
         try Plan.checkDuration(info, profile)
         let begun = CopyRules.beginningWithPicture(info)
-        let against = options.forceEncode ? ["encoding was asked for"] : CopyRules.video(begun, profile)
+        let against =
+            options.forceEncode
+            ? ["encoding was asked for"] : options.copyFault.map { [$0] } ?? CopyRules.video(begun, profile)
         let (settings, encoderReason) = Plan.settings(info, profile, options)
         if against.isEmpty, let coded = info.video.samples {
             let addsTags = !coded.sets.sequence.statesBT709

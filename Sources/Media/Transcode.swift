@@ -17,6 +17,8 @@ public struct Transcode {
         public var profile: Profile = .reels
         /// Never copy a stream.
         public var forceEncode = false
+        /// What a copy of the picture has failed by, as its error says (`MediaError.copyFault`): it is encoded then.
+        public var copyFault: String?
         /// x264's preset instead of the planned one.
         public var preset: String?
         /// x264's constant rate factor instead of the planned one.

@@ -224,6 +224,22 @@ struct CopyTests {
             try expectConforming(outcome)
             #expect(outcome.video?.action == "encode")
         }
+        // It begins with one; the others, which only reading shows, are none.
+        try expectCopyFault("\(folder)/whole.mp4")
+    }
+
+    @Test func `what only copying finds is told apart, and keeps nobody from encoding`() throws {
+        try expectCopyFault(Fixture.path("size-change.mp4"))
+    }
+
+    private func expectCopyFault(_ path: String) throws {
+        let failed = try Engine.run(path, .quick())
+        #expect(failed.error?.code == .sourceCorrupt)
+        var options = Transcode.Options.quick()
+        options.copyFault = try #require(failed.error?.copyFault)
+        let outcome = try Engine.run(path, options)
+        try expectConforming(outcome)
+        #expect(outcome.video?.reasons.first == options.copyFault)
     }
 
     @Test(arguments: [0, 2, 3])

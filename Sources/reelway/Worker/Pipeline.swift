@@ -41,6 +41,18 @@ struct Pipeline: Sendable {
     /// Does the work; blocks. Throws whatever layer's error ended it; an object that may have come to be
     /// then is a leftover.
     func run(_ job: Job, watch: JobWatch, ownership: Ownership) throws -> Outcome {
+        do {
+            return try run(job, options, watch: watch, ownership: ownership)
+        } catch let error as MediaError where error.copyFault != nil {
+            var options = options
+            options.copyFault = error.copyFault
+            return try run(job, options, watch: watch, ownership: ownership)
+        }
+    }
+
+    private func run(
+        _ job: Job, _ options: Transcode.Options, watch: JobWatch, ownership: Ownership
+    ) throws -> Outcome {
         let isStopped: @Sendable () -> Bool = { watch.stop != nil }
         let start = ContinuousClock.now
         let (oneDrive, readAhead) = (oneDrive, readAhead)

@@ -169,13 +169,18 @@ enum Clips {
     static let large = "large.mp4"
     /// A small clip, its index first, that has to be encoded.
     static let foreign = "foreign.mp4"
+    /// A small clip that conforms by its index, but whose size changes in the middle.
+    static let changing = "size-change.mp4"
 
     private static let made = Result { () throws -> TestFolder in
         let folder = try TestFolder()
-        let camera = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("fixtures/camera")
-        try FileManager.default.copyItem(
-            at: camera.appendingPathComponent(small), to: URL(fileURLWithPath: folder.path + "/" + small))
+        let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("fixtures")
+        for (kind, name) in [("camera", small), ("clips", changing)] {
+            try FileManager.default.copyItem(
+                at: fixtures.appendingPathComponent("\(kind)/\(name)"),
+                to: URL(fileURLWithPath: "\(folder.path)/\(name)"))
+        }
         try make(
             "testsrc2=size=1280x720:rate=30:duration=10,noise=alls=60:allf=t,format=yuv420p",
             [

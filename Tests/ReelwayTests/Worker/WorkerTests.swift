@@ -12,7 +12,7 @@ import Transfer
 /// Workers as processes of their own, on a real database and a real store, killed and stopped as machines do it.
 @Suite(.enabled(if: Shop.isThere), .serialized)
 struct WorkerTests {
-    @Test(arguments: [Clips.small, Clips.large])
+    @Test(arguments: [Clips.small, Clips.large, Clips.changing])
     func `A listed video becomes ready, and its address serves a conforming MP4`(clip: String) async throws {
         try await Shop.with { shop in
             let worker = try shop.worker()
