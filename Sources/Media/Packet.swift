@@ -107,5 +107,5 @@ struct Timestamp: Sendable, Equatable {
     var seconds: Double { Double(ticks) * Double(base.num) / Double(base.den) }
 
     /// 126 years: live streams count from 1970 on, broadcasts from an arbitrary start, nothing counts further.
-    private static let longestSeconds = 4e9
+    static let longestSeconds = 4e9
 }

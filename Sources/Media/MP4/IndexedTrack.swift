@@ -19,12 +19,17 @@ struct IndexedTrack {
     }
 
     /// How long the track lasts by its samples or by what it says of itself, whichever is more, in seconds; `nil` where
-    /// neither is known.
+    /// neither is known. A length that no clip can have isn't.
     var declared: Double? {
         let ticks = fragments?.length ?? track.samples.duration
         // A part of a longer recording keeps the recording's clock.
         let said = track.mediaDuration - min(track.mediaDuration, fragments?.start ?? 0)
-        let longest = max(ticks, said)
-        return longest > 0 && track.timescale > 0 ? Double(longest) / Double(track.timescale) : nil
+        return [ticks, said].compactMap(seconds).max()
+    }
+
+    private func seconds(_ ticks: UInt64) -> Double? {
+        guard ticks > 0, track.timescale > 0 else { return nil }
+        let seconds = Double(ticks) / Double(track.timescale)
+        return seconds < Timestamp.longestSeconds ? seconds : nil
     }
 }
