@@ -108,7 +108,7 @@ struct Diagnosis: Sendable {
                 report(
                     Finding(
                         subject: "database's clock",
-                        verdict: .note("differs by \(Int(offset.rounded())) s from this machine's")))
+                        verdict: .note("differs by \(Text.short(offset.rounded())) s from this machine's")))
             }
             report(await notices(store.database))
             return store

@@ -24,7 +24,7 @@ final class ProgressDisplay {
     func show(_ progress: Media.Progress) {
         let percent = Int(progress.progress * 100)
         let speed = progress.speed > 0 ? ", \(Text.short(progress.speed))x" : ""
-        let left = progress.etaSeconds.map { ", \(Int($0.rounded())) s left" } ?? ""
+        let left = progress.etaSeconds.map { ", \(Text.short($0.rounded())) s left" } ?? ""
         switch style {
         case .bar:
             let filled = percent * 30 / 100
