@@ -26,7 +26,7 @@ struct MediaFiles: Sendable {
             throw APIError(.notFound, ErrorCode.inputNotFound.rawValue, "there is no such file")
         }
         // The name is made of the source's identity, so size and time tell versions apart.
-        let tag = "\"\(String(found.size, radix: 16))-\(String(Int64(found.changed * 1000), radix: 16))\""
+        let tag = "\"\(String(found.size, radix: 16))-\(String(found.changed.bitPattern, radix: 16))\""
         var headers: HTTPFields = [
             .contentType: "video/mp4", .acceptRanges: "bytes", .eTag: tag,
             .cacheControl: "public, max-age=31536000, immutable",

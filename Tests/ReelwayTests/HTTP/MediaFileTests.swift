@@ -57,6 +57,18 @@ extension HTTPTests {
             }
         }
 
+        @Test func `a file is served whatever time it has`() async throws {
+            let folder = try TestFolder(in: "/dev/shm")
+            try folder.write("1/0123456789ab.mp4", Self.content)
+            let times = [timespec(tv_sec: 0, tv_nsec: 0), timespec(tv_sec: .max / 2, tv_nsec: 0)]
+            #expect(utimensat(AT_FDCWD, folder.path + "/1/0123456789ab.mp4", times, 0) == 0)
+            try await LiveService.with(.init(mediaFolder: folder.path)) { service in
+                let answer = try await service.request("GET", "/media/1/0123456789ab.mp4")
+                #expect(answer.body == Self.content)
+                withExtendedLifetime(folder) {}
+            }
+        }
+
         @Test func `ranges are served as they are asked for`() async throws {
             try await serving { service in
                 let size = Self.content.count
