@@ -275,7 +275,7 @@ public struct Report: Codable, Sendable, Equatable {
         public var peakResidentBytes: Int64 = 0
         /// Bytes read from the source, each as often as it was read.
         public var bytesRead: Int64 = 0
-        /// Bytes of the result.
+        /// Bytes of the result, as far as it came.
         public var bytesWritten: Int64 = 0
         /// Bytes that went to temporary files.
         public var temporaryBytes: Int64 = 0

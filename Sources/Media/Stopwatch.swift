@@ -12,17 +12,14 @@ struct Stopwatch {
     mutating func markLastPacket() { lastPacket = .now }
     mutating func markStored() { stored = .now }
 
-    func timings(bytesRead: Int64, bytesWritten: Int64) -> Report.Timings {
-        var timings = Report.Timings()
+    /// Fills in what has been measured so far.
+    func measure(_ timings: inout Report.Timings) {
         timings.wallSeconds = Stopwatch.seconds(ContinuousClock.now - start)
         timings.cpuSeconds = Stopwatch.cpuSeconds() - startCPU
         timings.firstFrameSeconds = firstPacket.map { Stopwatch.seconds($0 - start) } ?? 0
         timings.encodeSeconds = lastPacket.map { Stopwatch.seconds($0 - start) } ?? 0
         if let lastPacket, let stored { timings.tailSeconds = Stopwatch.seconds(stored - lastPacket) }
         timings.peakResidentBytes = Stopwatch.peakResidentBytes()
-        timings.bytesRead = bytesRead
-        timings.bytesWritten = bytesWritten
-        return timings
     }
 
     static func seconds(_ duration: Duration) -> Double {

@@ -10,7 +10,7 @@ internal import CFFmpeg
 ///
 /// A success is proved, not assumed: every sample the container lists was there, the decoded time reaches the
 /// container's, damage stays under 1 %, and the written boxes keep the profile. Until then the sink shows nothing.
-public struct Transcode {
+public final class Transcode {
     /// What the user can choose.
     public struct Options: Sendable {
         /// The limits the result has to keep.
@@ -36,6 +36,9 @@ public struct Transcode {
         public init() {}
     }
 
+    /// What is known by now, also of a failure; whole where `run` has returned.
+    public private(set) var report = Report()
+
     private let source: any ByteSource
     private let sink: any ByteSink
     private let options: Options
@@ -59,26 +62,37 @@ public struct Transcode {
     }
 
     /// Does the work. Throws a `MediaError` (or what source or sink threw); the sink holds nothing then.
+    ///
+    /// - Returns: `report`.
+    @discardableResult
     public func run() throws -> Report {
         if options.givesWay { TimeSlice.lengthen() }
         do {
-            return try work()
+            try work()
+            return report
         } catch {
             sink.abort()
             throw error
         }
     }
 
-    private func work() throws -> Report {
+    private func work() throws {
         var clock = Stopwatch()
+        defer { clock.measure(&report.timings) }
         var meter = ProgressMeter(report: progress)
         meter.show(.probing, 0, bytesIn: 0, bytesOut: 0)
         let probe = try Probe(source, threads: options.threads, isCancelled: isCancelled)
+        defer {
+            report.describe(probe.info)
+            report.timings.bytesRead = probe.bytesRead
+        }
         try Plan.checkDuration(probe.info, options.profile)
         try probe.listPackets(options, isCancelled: isCancelled)
         let plan = try Plan(probe.info, options.profile, options)
+        report.describe(plan)
         let faststart = FaststartSink(
             sink, reservedPrefix: HeadReserve.bytes(probe.info, plan), isForLongest: probe.info.duration == nil)
+        defer { report.timings.bytesWritten = report.output?.bytes ?? faststart.bytesTaken }
 
         let muxer = try Muxer(to: faststart)
         let video = try VideoTrack(
@@ -122,6 +136,7 @@ public struct Transcode {
         try audio?.finish(videoEnd: video.end)
         try video.waitForEncoder()
         try Completeness.check(probe.info, video, audio, plan)
+        report.warnings = Completeness.warnings(video, audio)
         for packet in video.takeReady() { try running.write(packet, stream: video.streamIndex) }
         if let audio {
             for packet in audio.takeReady(before: video.end) { try running.write(packet, stream: audio.streamIndex) }
@@ -132,9 +147,6 @@ public struct Transcode {
 
         meter.show(.uploading, 0.99, bytesIn: probe.bytesRead, bytesOut: faststart.bytesTaken)
         let sealed = try faststart.seal()
-        var report = Report()
-        report.describe(probe.info)
-        report.describe(plan)
         let written = try WrittenFile(sealed, plan)
         report.conformance = Report.ConformanceVerdict(ready: written.violations.isEmpty, failures: written.violations)
         if let first = written.violations.first {
@@ -152,7 +164,6 @@ public struct Transcode {
         clock.markStored()
         report.output = written.output
         report.output?.location = sink.location
-        report.warnings = Completeness.warnings(video, audio)
         if options.hashesOutput {
             meter.show(.verifying, 0.99, bytesIn: probe.bytesRead, bytesOut: sealed.fileBytes)
             do {
@@ -163,9 +174,7 @@ public struct Transcode {
             }
         }
         report.ok = true
-        report.timings = clock.timings(bytesRead: probe.bytesRead, bytesWritten: sealed.fileBytes)
         meter.show(.verifying, 1, bytesIn: probe.bytesRead, bytesOut: sealed.fileBytes)
-        return report
     }
 
     private func fraction(_ seconds: Double, _ info: MediaInfo) -> Double {

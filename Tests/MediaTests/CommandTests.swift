@@ -117,6 +117,33 @@ struct CommandTests {
         #expect(bad.status == 65)
         let failure = try JSONDecoder().decode(Report.self, from: bad.output)
         #expect(!failure.ok && failure.error?.code == "unsupported_container")
+        #expect(failure.input == nil && failure.timings.wallSeconds > 0)
+    }
+
+    @Test func `the report of a failure holds what was known by then`() throws {
+        let folder = try Scratch.folder()
+        let early = try reelway([
+            "transcode", Fixture.path("bad-hour-long.mp4"), folder + "/out.mp4", "--report", "-", "--progress", "none",
+        ])
+        let refused = try JSONDecoder().decode(Report.self, from: early.output)
+        #expect(refused.error?.code == "too_long" && refused.plan == nil)
+        #expect((refused.input?.durationSeconds ?? 0) > 3000 && refused.timings.bytesRead > 0)
+
+        // The name is taken while the work goes on, which begins when the pipe is opened.
+        #expect(mkfifo(folder + "/pipe", 0o600) == 0)
+        let writer = "{ exec 3>\"$1\"; echo mine >\"$2\"; cat \"$0\" >&3; } &"
+        let late = try Shell.run(
+            "bash",
+            ["-c", "\(writer) exec \"$3\" transcode \"$1\" \"$2\" --progress none --report -"]
+                + [Fixture.path("container-moov-first.mp4"), folder + "/pipe", folder + "/out.mp4", Repository.program])
+        let report = try JSONDecoder().decode(Report.self, from: late.output)
+        #expect(late.status == 73 && !report.ok && report.error?.code == "output_exists", "\(late.errors)")
+        #expect(report.input?.video != nil && report.plan != nil && report.output == nil)
+        #expect(report.conformance == Report.ConformanceVerdict(ready: true, failures: []))
+        let timings = report.timings
+        #expect(timings.wallSeconds > 0 && timings.firstFrameSeconds > 0 && timings.encodeSeconds > 0)
+        #expect(timings.bytesRead == Int64(try Fixture.bytes("container-moov-first.mp4").count))
+        #expect(timings.bytesWritten > 0)
     }
 
     @Test func `--progress json prints an object a line that never goes back`() throws {

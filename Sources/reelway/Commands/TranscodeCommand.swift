@@ -32,23 +32,7 @@ struct TranscodeCommand: ParsableCommand {
         let display = ProgressDisplay(progress, reportIsOnStandardOutput: report == "-")
         var finished = Report()
         do {
-            var options = try choices.options()
-            if let threads, !(1...64).contains(threads) {
-                throw Failure(.usage, "--threads takes a number from 1 to 64")
-            }
-            options.threads = threads
-            options.hashesOutput = report != nil
-            var endpoints = Endpoints(isCancelled: interruption.isRequested)
-            defer { endpoints.close() }
-            // The output first: an existing one is refused before any work.
-            let sink = try endpoints.output(output, profile: options.profile, overwrite: overwrite)
-            let source = try endpoints.input(input)
-            finished = try Transcode(
-                from: source, to: sink, options: options, progress: display.show,
-                isCancelled: interruption.isRequested
-            ).run()
-            if let source = source as? RemoteSource { finished.describe(source: source) }
-            if let sink = sink as? StoreSink { finished.describe(sink: sink) }
+            try transcode(interruption, display, &finished)
             display.end()
             // Who reads JSON from standard output reads nothing else there.
             if report != "-", display.style != .json { summarise(finished) }
@@ -62,6 +46,31 @@ struct TranscodeCommand: ParsableCommand {
             try? write(finished)
             throw ExitStatus(code: status)
         }
+    }
+
+    /// - Parameter finished: what was done, as far as it came.
+    private func transcode(
+        _ interruption: Interruption, _ display: ProgressDisplay, _ finished: inout Report
+    ) throws {
+        var options = try choices.options()
+        if let threads, !(1...64).contains(threads) {
+            throw Failure(.usage, "--threads takes a number from 1 to 64")
+        }
+        options.threads = threads
+        options.hashesOutput = report != nil
+        var endpoints = Endpoints(isCancelled: interruption.isRequested)
+        defer { endpoints.close() }
+        // The output first: an existing one is refused before any work.
+        let sink = try endpoints.output(output, profile: options.profile, overwrite: overwrite)
+        let source = try endpoints.input(input)
+        let transcode = Transcode(
+            from: source, to: sink, options: options, progress: display.show, isCancelled: interruption.isRequested)
+        defer {
+            finished = transcode.report
+            if let source = source as? RemoteSource { finished.describe(source: source) }
+            if let sink = sink as? StoreSink { finished.describe(sink: sink) }
+        }
+        try transcode.run()
     }
 
     private func write(_ finished: Report) throws {
