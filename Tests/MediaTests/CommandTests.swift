@@ -146,6 +146,37 @@ struct CommandTests {
         #expect(timings.bytesWritten > 0)
     }
 
+    @Test func `a report that can't be written is refused before any work`() throws {
+        let folder = try Scratch.folder()
+        for report in [folder + "/none/report.json", folder] {
+            for input in ["copy-no-audio.mp4", "none.mp4"] {
+                let refused = try reelway([
+                    "transcode", Fixture.path(input), folder + "/out.mp4", "--report", report, "--progress", "none",
+                ])
+                #expect(refused.status == 73, "\(refused.errors)")
+                #expect(refused.errors.hasPrefix("reelway: storage_rejected: ") && refused.errors.contains(report))
+                #expect(try Scratch.contents(of: folder) == [])
+            }
+        }
+    }
+
+    @Test func `a report takes another's place when it is complete`() throws {
+        let folder = try Scratch.folder()
+        try Data("older".utf8).write(to: URL(fileURLWithPath: folder + "/report.json"))
+        #expect(mkfifo(folder + "/pipe", 0o600) == 0)
+        let writer = "{ exec 3>\"$2/pipe\"; cp \"$2/report.json\" \"$2/meanwhile\"; cat \"$1\" >&3; } &"
+        let command = "\"$0\" transcode \"$2/pipe\" \"$2/out.mp4\" --report \"$2/report.json\" --progress none"
+        let result = try Shell.run(
+            "bash",
+            ["-c", "\(writer) exec \(command)", Repository.program, Fixture.path("container-moov-first.mp4"), folder])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(try String(contentsOfFile: folder + "/meanwhile", encoding: .utf8) == "older")
+        #expect(
+            try JSONDecoder().decode(Report.self, from: Data(contentsOf: URL(fileURLWithPath: folder + "/report.json")))
+                .ok)
+        #expect(try Scratch.contents(of: folder) == ["meanwhile", "out.mp4", "pipe", "report.json"])
+    }
+
     @Test func `--progress json prints an object a line that never goes back`() throws {
         let folder = try Scratch.folder()
         let result = try reelway(

@@ -30,20 +30,23 @@ struct TranscodeCommand: ParsableCommand {
     func run() throws {
         let interruption = Interruption()
         let display = ProgressDisplay(progress, reportIsOnStandardOutput: report == "-")
+        var file: ReportFile?
         var finished = Report()
         do {
+            // The report first: one that can't be written is refused before any work.
+            file = try report.map(ReportFile.init)
             try transcode(interruption, display, &finished)
             display.end()
             // Who reads JSON from standard output reads nothing else there.
             if report != "-", display.style != .json { summarise(finished) }
-            try write(finished)
+            try file?.write(finished)
         } catch {
             display.end()
             let status = ExitStatus.report(error)
             let failure = Failure(error)
             finished.error = Report.Failure(code: failure.code.rawValue, message: failure.message)
             finished.ok = false
-            try? write(finished)
+            try? file?.write(finished)
             throw ExitStatus(code: status)
         }
     }
@@ -60,7 +63,7 @@ struct TranscodeCommand: ParsableCommand {
         options.hashesOutput = report != nil
         var endpoints = Endpoints(isCancelled: interruption.isRequested)
         defer { endpoints.close() }
-        // The output first: an existing one is refused before any work.
+        // The output before the input: an existing one is refused before any work.
         let sink = try endpoints.output(output, profile: options.profile, overwrite: overwrite)
         let source = try endpoints.input(input)
         let transcode = Transcode(
@@ -71,20 +74,6 @@ struct TranscodeCommand: ParsableCommand {
             if let sink = sink as? StoreSink { finished.describe(sink: sink) }
         }
         try transcode.run()
-    }
-
-    private func write(_ finished: Report) throws {
-        guard let report else { return }
-        let text = try JSON.text(of: finished)
-        if report == "-" {
-            print(text)
-        } else {
-            do {
-                try Data((text + "\n").utf8).write(to: URL(fileURLWithPath: report))
-            } catch {
-                throw Failure(.storageRejected, "the report \(report) can't be written; check its folder")
-            }
-        }
     }
 
     private func summarise(_ finished: Report) {
