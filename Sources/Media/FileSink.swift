@@ -53,12 +53,15 @@ public final class FileSink: ByteSink {
                 template = Array("\(folder)/\(FileSink.hiddenPrefix(path))XXXXXX".utf8CString)
                 return mkstemp(&template)
             }
-            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-            fchmod(descriptor, 0o644)
-            temporaryPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            if descriptor >= 0 {
+                _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+                fchmod(descriptor, 0o644)
+                temporaryPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            }
         }
         guard descriptor >= 0 else {
-            throw MediaError(.storageRejected, "\(path) can't be written: \(String(cString: strerror(errno)))")
+            let why = String(cString: strerror(errno))
+            throw MediaError(.storageRejected, "\(path) can't be written: \(why); check its folder")
         }
     }
 

@@ -43,6 +43,12 @@ struct FileSinkTests {
         #expect(try Scratch.contents(of: folder) == [name])
     }
 
+    @Test func `a folder that takes no file says why`() throws {
+        let error = #expect(throws: MediaError.self) { try FileSink(path: "/proc/out.mp4", overwrite: false) }
+        #expect(error?.code == .storageRejected)
+        #expect(error?.message.contains(String(cString: strerror(EBADF))) == false, "\(error.debugDescription)")
+    }
+
     @Test func `a folder that can't be made is said`() throws {
         struct Refused: Error {}
         let path = try Scratch.folder() + "/video/out.mp4"
