@@ -36,7 +36,7 @@ struct Diagnosis: Sendable {
         let store = await database(report)
         report(await storage())
         report(await oneDrive(store))
-        for (subject, url) in services { if let finding = await clock(subject, url) { report(finding) } }
+        for service in services { if let finding = await clock(service) { report(finding) } }
         await store?.database.shutdown()
     }
 
@@ -220,15 +220,24 @@ struct Diagnosis: Sendable {
     // MARK: Clocks
 
     /// Those whose signatures and tokens depend on the time.
-    private var services: [(subject: String, url: String)] {
-        var services = [("OneDrive's clock", settings.oneDrive.graphURL)]
-        if case .s3(let access) = settings.storage.choice { services.append(("storage's clock", access.endpoint)) }
+    private var services: [Service] {
+        var services = [Service(subject: "OneDrive's clock", url: settings.oneDrive.graphURL, refusal: .sourceAuth)]
+        if case .s3(let access) = settings.storage.choice {
+            services.append(Service(subject: "storage's clock", url: access.endpoint, refusal: .storageAuth))
+        }
         return services
     }
 
+    private struct Service {
+        let subject: String
+        let url: String
+        /// What it answers where the clocks differ too much.
+        let refusal: ErrorCode
+    }
+
     /// `nil` where the service doesn't answer, which others report.
-    private func clock(_ subject: String, _ url: String) async -> Finding? {
-        let client = remote.stores
+    private func clock(_ service: Service) async -> Finding? {
+        let (client, url) = (remote.stores, service.url)
         let answer = try? await JobThread.run(named: "clock") {
             let deadline = ContinuousClock.now + .seconds(10)
             return try client.send(Transfer.HTTPRequest("GET", url), isCancelled: { ContinuousClock.now > deadline })
@@ -238,12 +247,13 @@ struct Diagnosis: Sendable {
         // S3 refuses signatures that are off by a quarter of an hour; half of that is a warning in time.
         if abs(offset) > 450 {
             return Finding(
-                subject: subject,
+                subject: service.subject,
                 verdict: .fault(
-                    Failure(.storageAuth, "differs by \(Int(offset.rounded())) s from this machine's"),
+                    Failure(service.refusal, "differs by \(Int(offset.rounded())) s from this machine's"),
                     mend: "set this machine's clock; run an NTP client"))
         }
-        return Finding(subject: subject, verdict: .good("within \(Int(abs(offset).rounded(.up))) s of this machine's"))
+        return Finding(
+            subject: service.subject, verdict: .good("within \(Int(abs(offset).rounded(.up))) s of this machine's"))
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import LoopbackHTTP
 import OneDriveSandbox
 import Postgres
 import StorageFaults
@@ -103,6 +104,25 @@ struct DoctorCommandTests {
             #expect(failure?.code == .storageUnavailable, "\(String(describing: failure))")
             await proxy.stop()
         }
+    }
+
+    @Test func `doctor blames a clock on the service that goes by it`() async throws {
+        let server = try await LoopbackServer.start { exchange in
+            try await exchange.answer(status: 401, headers: [("Date", "Sat, 01 Jan 2000 00:00:00 GMT")])
+        }
+        let url = "http://127.0.0.1:\(server.port)"
+        let settings = try Settings([
+            "DATABASE_URL": "postgres://127.0.0.1:1/none", "ONEDRIVE_GRAPH_URL": url, "ONEDRIVE_ACCESS_TOKEN": "token",
+            "S3_ENDPOINT": url, "S3_ACCESS_KEY_ID": "key", "S3_SECRET_ACCESS_KEY": "secret",
+            "REELWAY_ALLOW_PRIVATE_HOSTS": "true",
+        ])
+        var codes: [String: ErrorCode] = [:]
+        for await finding in Diagnosis(settings, seconds: 1).findings() {
+            if case .fault(let fault, _) = finding.verdict { codes[finding.subject] = fault.code }
+        }
+        #expect(codes["OneDrive's clock"] == .sourceAuth)
+        #expect(codes["storage's clock"] == .storageAuth)
+        await server.stop()
     }
 
     @Test func `doctor lists the settings also where some are wrong`() async throws {
