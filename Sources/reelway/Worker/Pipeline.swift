@@ -100,28 +100,20 @@ struct Pipeline: Sendable {
             report: try JSON.text(of: report, onOneLine: true))
     }
 
-    /// Removes what a dead, failed or cancelled job left in the store, or what a newer object has replaced. Ends when the
-    /// task is cancelled.
+    /// Removes what a dead, failed or cancelled job left in the store, or what a newer object has replaced.
     ///
     /// - Parameter deadline: nothing is sent after it; what isn't removed then stays.
     func remove(_ leftover: Leftover, until deadline: ContinuousClock.Instant) async throws {
-        let (store, watch) = (store, JobWatch())
-        let isCancelled: @Sendable () -> Bool = { watch.stop != nil || ContinuousClock.now > deadline }
-        try await withTaskCancellationHandler {
-            try await JobThread.run(named: "sweep") {
-                if let id = leftover.uploadID {
-                    try Self.unlessRefused {
-                        try store.abortUpload(key: leftover.key, id: id, isCancelled: isCancelled)
-                    }
-                }
-                if leftover.deletesObject { try store.delete(key: leftover.key, isCancelled: isCancelled) }
-                // A worker may have died before the row knew its upload's id, and now nobody writes this key.
-                if leftover.isLast {
-                    try Self.unlessRefused { try store.reapUploads(prefix: leftover.key, isCancelled: isCancelled) }
-                }
+        let isLate: @Sendable () -> Bool = { ContinuousClock.now > deadline }
+        try await JobThread.run(named: "sweep") { [store] in
+            if let id = leftover.uploadID {
+                try Self.unlessRefused { try store.abortUpload(key: leftover.key, id: id, isCancelled: isLate) }
             }
-        } onCancel: {
-            watch.stop(.shutdown)
+            if leftover.deletesObject { try store.delete(key: leftover.key, isCancelled: isLate) }
+            // A worker may have died before the row knew its upload's id, and now nobody writes this key.
+            if leftover.isLast {
+                try Self.unlessRefused { try store.reapUploads(prefix: leftover.key, isCancelled: isLate) }
+            }
         }
     }
 
