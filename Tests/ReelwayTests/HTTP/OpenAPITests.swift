@@ -74,6 +74,9 @@ extension HTTPTests {
                 try await check("GET", "/videos/\(id)/events", as: "/videos/{id}/events", 200)
                 service.readiness.storageChanged(Readiness.unprepared)
                 try await check("GET", "/readyz", 503)
+                // A fault of the program's own.
+                try await service.store.database.query("alter table product_videos drop social_ready_stage cascade")
+                try await check("GET", "/videos/\(id)", as: video, 500)
             }
         }
 
