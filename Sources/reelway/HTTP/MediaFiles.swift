@@ -62,7 +62,7 @@ struct MediaFiles: Sendable {
         !name.isEmpty && !name.hasPrefix(".") && !name.contains("/") && !name.contains("\\")
     }
 
-    /// A regular file, reached without a symbolic link.
+    /// A regular file and no symbolic link to one; the folders on the way to it may be links.
     private static func find(_ path: String) -> (path: String, size: Int, changed: Double)? {
         guard let facts = try? FileManager.default.attributesOfItem(atPath: path),
             facts[.type] as? FileAttributeType == .typeRegular, let size = facts[.size] as? Int,
