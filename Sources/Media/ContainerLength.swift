@@ -1,17 +1,19 @@
 /// Whether a source is as long as its own container says, for containers that tell it in front.
 ///
 /// libavformat takes a file that ends early for a shorter one. MP4 has its index to be held against the length; AVI and
-/// Matroska have the sizes of their outermost chunks; FLV has its own size among its first words, if its writer could
-/// go back to put it there.
+/// Matroska have the sizes of their outermost chunks; FLV and ASF have their own size among their first words, if their
+/// writer could go back to put it there.
 enum ContainerLength {
+    /// Objects in front of an ASF that are looked at: each costs a read, and a file could be made of nothing else.
+    private static let mostParts = 4096
+
     /// Whether the container tells its length, and so is whole. Throws `source_truncated` where bytes are missing. Reads
     /// a few headers at most.
     static func check(_ source: any ByteSource) throws -> Bool {
         guard source.isSeekable, let length = source.length else { return false }
         let front = try source.read(64, at: 0)
-        guard let end = try riffEnd(front, source, length) ?? matroskaEnd(front) ?? flvEnd(front, source) else {
-            return false
-        }
+        let own = try riffEnd(front, source, length) ?? matroskaEnd(front) ?? flvEnd(front, source)
+        guard let end = try own ?? asfEnd(front, source) else { return false }
         guard end > length else { return true }
         throw MediaError(
             .sourceTruncated,
@@ -63,6 +65,40 @@ enum ContainerLength {
         let size = Double(bitPattern: bits)
         // A writer that couldn't go back left 0.
         return size >= 1 && size < 1e15 ? Int64(size) : nil
+    }
+
+    /// The size in the File Properties Object of an ASF or WMV, which lies somewhere in the header (Microsoft's ASF
+    /// specification 01.20.03, sections 3.1 and 3.2).
+    private static func asfEnd(_ front: [UInt8], _ source: any ByteSource) throws -> Int64? {
+        guard front.starts(with: asfHeader), front.count >= 24 else { return nil }
+        let end = littleEndian(front[16..<24])
+        var start: Int64 = 30
+        for _ in 0..<mostParts {
+            guard start <= end - 104 else { break }
+            let object = try source.read(92, at: start)
+            guard object.count == 92 else { return nil }
+            if object.starts(with: asfFileProperties) {
+                let (size, isBroadcast) = (littleEndian(object[40..<48]), object[88] & 1 == 1)
+                // Of a broadcast nobody knew the size.
+                return size > 0 && !isBroadcast ? size : nil
+            }
+            let size = littleEndian(object[16..<24])
+            guard size >= 24, size <= end - start else { return nil }
+            start += size
+        }
+        return nil
+    }
+
+    private static let asfHeader: [UInt8] = [
+        0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11, 0xa6, 0xd9, 0x00, 0xaa, 0x00, 0x62, 0xce, 0x6c,
+    ]
+    private static let asfFileProperties: [UInt8] = [
+        0xa1, 0xdc, 0xab, 0x8c, 0x47, 0xa9, 0xcf, 0x11, 0x8e, 0xe4, 0x00, 0xc0, 0x0c, 0x20, 0x53, 0x65,
+    ]
+
+    /// At most eight bytes; what is beyond any file's size is as large as can be.
+    private static func littleEndian(_ bytes: ArraySlice<UInt8>) -> Int64 {
+        Int64(clamping: bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
     }
 
     /// An EBML number: its width is in the leading zeros of its first byte (RFC 8794, section 4).

@@ -8,7 +8,7 @@ struct TruncationTests {
     static let measured = [
         "container-moov-last.mp4", "container-moov-first.mp4", "container-fragmented.mp4",
         "container-fragmented-sidx.mp4", "container.mkv", "container.webm", "container.avi", "container-mjpeg.avi",
-        "container-prores.mov", "container.flv",
+        "container-prores.mov", "container.flv", "container.wmv",
         "copy-720p30-48k.mp4", "copy-stereo-128k.mp4", "copy-no-edit-list.mp4", "copy-untagged.mp4", "hdr-hlg.mp4",
         "sync-edit-segments.mp4", "track-cover.mp4", "audio-5.1.mp4", "vfr-jitter.mp4",
     ]
