@@ -4,7 +4,8 @@
 /// Matroska have the sizes of their outermost chunks; FLV and ASF have their own size among their first words, if their
 /// writer could go back to put it there.
 enum ContainerLength {
-    /// Objects in front of an ASF that are looked at: each costs a read, and a file could be made of nothing else.
+    /// Chunks of an AVI or objects in front of an ASF that are looked at: each costs a read, and a file could be made of
+    /// nothing else. As many of OpenDML's are 4 TiB.
     private static let mostParts = 4096
 
     /// Whether the container tells its length, and so is whole. Throws `source_truncated` where bytes are missing. Reads
@@ -28,8 +29,11 @@ enum ContainerLength {
         var start: Int64 = 0
         var end: Int64 = 0
         var header = front
+        var chunks = 0
         while header.count >= 8, header.starts(with: "RIFF".utf8) {
-            let size = header[4..<8].reversed().reduce(Int64(0)) { $0 << 8 | Int64($1) }
+            chunks += 1
+            guard chunks <= mostParts else { return nil }
+            let size = littleEndian(header[4..<8])
             // A recorder that was stopped short left 0 or all ones.
             guard size > 0, size < Int64(UInt32.max) else { return nil }
             end = start + 8 + size

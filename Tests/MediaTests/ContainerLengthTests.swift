@@ -49,4 +49,11 @@ struct ContainerLengthTests {
         #expect(try !ContainerLength.check(endless))
         #expect(endless.reads.count < 5000)
     }
+
+    @Test func `an AVI made of nothing but empty chunks isn't followed to its end`() throws {
+        let chunk = Array("RIFF".utf8) + Self.littleEndian(8, 4) + Array("AVI LIST".utf8)
+        let source = BytesSource(Array(repeatElement(chunk, count: 20_000).joined()))
+        #expect(try !ContainerLength.check(source))
+        #expect(source.reads.count < 5000)
+    }
 }
