@@ -17,8 +17,11 @@ struct FirstPicture {
     private let frame: Frame
     private let times: [Double]
 
-    /// Packets and bytes read at most before a picture has to have come.
-    private static let longestLook = (packets: 600, bytes: 48 << 20)
+    /// Packets of the video and bytes of all streams read at most before a picture has to have come: in the middle of a
+    /// group of pictures the next key frame may be 10 s away, and sound may lie in front of the video.
+    private static let longestLook = (packets: 2400, bytes: 48 << 20)
+    /// What a packet takes in memory beside its bytes: there could be millions of empty ones.
+    private static let packetOverhead = 512
     /// Pictures whose times tell the rate where the container has no index of them.
     private static let timedPictures = 80
     /// H.264 and HEVC reorder pictures by at most 16.
@@ -30,20 +33,21 @@ struct FirstPicture {
         let decoder = try Decoder(stream, threads: threads ?? CodecThreads.decoding(callerConverts: converts))
         var packets: [Packet] = []
         var times: [Double] = []
-        var bytes = 0
+        var (pictures, bytes) = (0, 0)
         var frames: [Frame] = []
         var isAtEnd = false
         func keep(_ frame: Frame) { frames.append(frame) }
         while frames.isEmpty || (!isIndexed && times.count < FirstPicture.timedPictures),
-            packets.count < FirstPicture.longestLook.packets, bytes < FirstPicture.longestLook.bytes
+            pictures < FirstPicture.longestLook.packets, bytes < FirstPicture.longestLook.bytes
         {
             guard let packet = try demuxer.next() else {
                 isAtEnd = true
                 break
             }
             packets.append(packet)
-            bytes += packet.size
+            bytes += packet.size + FirstPicture.packetOverhead
             guard packet.streamIndex == stream.index else { continue }
+            pictures += 1
             if let time = packet.pts ?? packet.dts { times.append(time.seconds) }
             if frames.isEmpty { try decoder.decode(packet, keep) }
         }

@@ -10,7 +10,7 @@ final class Probe {
     let demuxer: Demuxer
     let videoStream: Stream
     let audioStream: Stream?
-    /// Packets read while probing, to be given first.
+    /// Packets read while probing, to be given first; the next one is the last.
     private var pending: [Packet]
     private var headStart: HeadStart?
     /// The packets are the ones an index lists, so a scan would tell nothing new.
@@ -53,7 +53,7 @@ final class Probe {
         isListed = isExact
         let isIndexed = isExact && (videoTrack?.samples.count ?? 0) > 0
         let look = try FirstPicture(demuxer, video, isIndexed: isIndexed, threads: threads)
-        pending = look.packets
+        pending = look.packets.reversed()
         headStart = look.headStart
         var videoInfo = look.describe(video, isExact ? videoTrack : nil)
         var audioInfo = audio.map { Probe.describe($0, isExact ? audioTrack : nil) }
@@ -86,9 +86,8 @@ final class Probe {
 
     /// The next packet of the kept streams; `nil` at the end.
     func next() throws -> Packet? {
-        while !pending.isEmpty {
+        while let packet = pending.popLast() {
             // What was buffered before the selection may belong to a track that is not kept.
-            let packet = pending.removeFirst()
             if packet.streamIndex == videoStream.index || packet.streamIndex == audioStream?.index { return packet }
         }
         while let packet = try demuxer.next() {

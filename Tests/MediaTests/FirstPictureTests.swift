@@ -19,4 +19,43 @@ struct FirstPictureTests {
         while try probe.next() != nil { count += 1 }
         #expect(count == 6)
     }
+
+    @Test func `sound in front of the picture isn't counted against it`() throws {
+        // 12 s of Opus are 600 packets.
+        let path = try Scratch.folder() + "/late.webm"
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", "sine=d=18", "-itsoffset", "12.5"]
+                + ["-f", "lavfi", "-i", "testsrc=s=320x180:r=30:d=5.5", "-map", "1:v", "-map", "0:a"]
+                + ["-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus", path])
+        let outcome = try Engine.run(path, .quick())
+        try expectConforming(outcome)
+        #expect(abs((outcome.report?.output?.durationSeconds ?? 0) - 18) < 0.1)
+        #expect(try FFprobe.read(outcome.path).audio != nil)
+    }
+
+    @Test func `a recording that begins in the middle of a group of pictures is looked into up to the next`() throws {
+        // 6.5 s without a key frame: 390 packets of the video and 305 of the sound.
+        let bytes = try MovieClips.make(
+            ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=60:d=12", "-f", "lavfi", "-i", "sine=r=48000:d=12"]
+                + ["-c:v", "libx264", "-preset", "ultrafast", "-g", "480", "-sc_threshold", "0", "-c:a", "aac"],
+            as: "ts")
+        let start = bytes.count / 188 / 8 * 188
+        let probe = try Probe(MemorySource(bytes[start...], name: "cut.ts"), threads: 2, isCancelled: { false })
+        #expect(probe.info.video.width == 320)
+    }
+
+    @Test func `sound without end in front of the picture is refused`() throws {
+        // A packet for each sample, 8000 a second.
+        let path = try Scratch.folder() + "/late.mkv"
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", "sine=r=8000:d=19,asetnsamples=n=1", "-itsoffset", "14"]
+                + ["-f", "lavfi", "-i", "testsrc=s=320x180:r=30:d=5", "-map", "1:v", "-map", "0:a"]
+                + ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_u8", path])
+        let begun = ContinuousClock.now
+        let error = #expect(throws: MediaError.self) {
+            try Probe(FileSource(path: path), threads: 1, isCancelled: { false })
+        }
+        #expect(error?.code == .sourceCorrupt)
+        #expect(ContinuousClock.now - begun < .seconds(10))
+    }
 }
