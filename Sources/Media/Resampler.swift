@@ -97,17 +97,44 @@ final class Resampler {
             av_channel_layout_default(&guessed, source.nb_channels)
             source = guessed
         }
-        let result = swr_alloc_set_opts2(
-            &context, &layout, AV_SAMPLE_FMT_FLTP, Int32(sampleRate), &source, AVSampleFormat(raw.format),
-            raw.sample_rate, 0, nil)
-        // A downmix must not clip: the sum of what goes into one channel is at most 1.
-        if result >= 0 { av_opt_set_double(UnsafeMutableRawPointer(context), "rematrix_maxval", 1, 0) }
-        guard result >= 0, Resampler.sourceRates.contains(Int(raw.sample_rate)), swr_init(context) >= 0 else {
+        let isRateUsable = Resampler.sourceRates.contains(Int(raw.sample_rate))
+        guard isRateUsable, open(&source, raw) || open(&source, raw, mixing: matrix(for: source)) else {
             throw MediaError(
                 .sourceCorrupt,
                 "sound with \(raw.ch_layout.nb_channels) channels at \(raw.sample_rate) Hz can't be converted")
         }
         input = (raw.format, raw.sample_rate, raw.ch_layout.nb_channels)
+    }
+
+    /// - Parameter matrix: the share of each input channel in each output channel, one output after the other; `nil`:
+    ///   as libswresample mixes that layout, which it can't for all.
+    private func open(_ source: inout AVChannelLayout, _ raw: AVFrame, mixing matrix: [Double]? = nil) -> Bool {
+        swr_free(&context)
+        let result = swr_alloc_set_opts2(
+            &context, &layout, AV_SAMPLE_FMT_FLTP, Int32(sampleRate), &source, AVSampleFormat(raw.format),
+            raw.sample_rate, 0, nil)
+        guard result >= 0 else { return false }
+        // A downmix must not clip: the sum of what goes into one channel is at most 1.
+        av_opt_set_double(UnsafeMutableRawPointer(context), "rematrix_maxval", 1, 0)
+        if let matrix, swr_set_matrix(context, matrix, source.nb_channels) < 0 { return false }
+        return swr_init(context) >= 0
+    }
+
+    /// Shares for a layout that libswresample knows no mix of; they add up to 1, so that nothing clips.
+    ///
+    /// An ambisonic sound's first channel is all that is heard from every side; the others tell only where it comes from.
+    /// A stereo pair that may lie behind them, which isn't to turn with the listener, is added. Channels without a place
+    /// are taken for pairs of left and right, as recorders write them, so that none is lost.
+    private func matrix(for source: AVChannelLayout) -> [Double] {
+        let count = Int(source.nb_channels)
+        let isAmbisonic = source.order == AV_CHANNEL_ORDER_AMBISONIC
+        let stereo: UInt64 = 0b11
+        let firstPair = !isAmbisonic ? 0 : source.u.mask == stereo ? count - 2 : count
+        return (0..<channels).flatMap { output in
+            var heard = Array(stride(from: firstPair + output, to: count, by: channels))
+            if isAmbisonic || heard.isEmpty { heard.append(0) }
+            return (0..<count).map { heard.contains($0) ? 1 / Double(heard.count) : 0 }
+        }
     }
 
     /// - Parameter data: `count` samples; empty at the end.

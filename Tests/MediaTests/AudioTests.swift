@@ -131,4 +131,50 @@ struct AudioTests {
         let skipped = outcome.report?.input?.skippedTracks ?? []
         #expect(skipped.map(\.reason) == ["has a sample rate of \(Int(rate)) Hz"])
     }
+
+    /// A clip of one tone for each channel, as `ToneCase` has them, in a layout that isn't stated.
+    private static func tones(
+        _ count: Int, amplitude: Double = 0.2, as name: String, _ codec: [String]
+    ) throws -> String {
+        let path = try Scratch.folder() + "/" + name
+        let tones = (0..<count).map { "\(amplitude)*sin(2*PI*\(300 + 200 * $0)*t)" }.joined(separator: "|")
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", "color=gray:s=320x180:r=30:d=4"]
+                + ["-f", "lavfi", "-i", "aevalsrc=\(tones):s=48000:d=4", "-c:v", "libx264", "-preset", "ultrafast"]
+                + ["-pix_fmt", "yuv420p"] + codec + [path])
+        return path
+    }
+
+    @Test(arguments: [9, 10, 12])
+    func `channels that no layout is known for are pairs of left and right, and none is lost`(count: Int) throws {
+        let path = try Self.tones(count, as: "many.mov", ["-c:a", "pcm_s16le"])
+        let outcome = try Engine.run(path, .quick())
+        try expectConforming(outcome)
+        let tones = try Tones(outcome.path)
+        #expect(tones.channels.count == 2)
+        for channel in 0..<count {
+            let (frequency, side) = (Double(300 + 200 * channel), channel % 2)
+            let expected = 0.2 / Double((count + 1 - side) / 2)
+            let found = [0, 1].map { tones.amplitude(frequency, channel: $0) }
+            #expect(abs(found[side] / expected - 1) < 0.1, "\(frequency) Hz: \(found), not \(expected)")
+            #expect(found[1 - side] < 0.1 * expected, "\(frequency) Hz: \(found)")
+        }
+    }
+
+    @Test func `of ambisonic sound both sides get what is heard from everywhere, as loud as it is`() throws {
+        let path = try Self.tones(
+            4, amplitude: 0.9, as: "ambisonic.mkv", ["-c:a", "libopus", "-mapping_family", "255", "-b:a", "512k"])
+        var bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
+        let header = try #require(bytes.index(of: "OpusHead"))
+        // RFC 8486: the third mapping family's channels are those of a sphere.
+        bytes[header + 18] = 2
+        let outcome = try Engine.run(Engine.store(bytes, as: "ambisonic.mkv"), .quick())
+        try expectConforming(outcome)
+        let tones = try Tones(outcome.path)
+        for channel in 0...1 {
+            #expect(abs(tones.amplitude(300, channel: channel) / 0.9 - 1) < 0.05)
+            for other in [500, 700, 900] { #expect(tones.amplitude(Double(other), channel: channel) < 0.01) }
+        }
+        #expect(tones.peak < 1)
+    }
 }

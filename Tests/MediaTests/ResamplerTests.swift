@@ -61,4 +61,56 @@ struct ResamplerTests {
         let error = #expect(throws: MediaError.self) { try resampler.convert(frame) { _ in } }
         #expect(error?.code == .sourceCorrupt)
     }
+
+    /// Frames of one value for each channel, 0.1, 0.2 …, and what becomes of them on each side.
+    private static func mix(
+        channels: Int32, to outputs: Int, _ setLayout: (inout AVChannelLayout) -> Void
+    ) throws -> [Float] {
+        let resampler = Resampler(sampleRate: 48000, channels: outputs)
+        let frame = try tone(rate: 48000, samples: 1000, format: AV_SAMPLE_FMT_FLTP, channels: channels)
+        for channel in 0..<Int(channels) {
+            let data = try #require(frame.pointer.pointee.extended_data[channel])
+            data.withMemoryRebound(to: Float.self, capacity: 1000) { values in
+                for index in 0..<1000 { values[index] = Float(channel + 1) / 10 }
+            }
+        }
+        setLayout(&frame.pointer.pointee.ch_layout)
+        var sides: [Float] = []
+        try resampler.convert(frame) { block in if sides.isEmpty { sides = block.planes.map { $0[$0.count / 2] } } }
+        return sides
+    }
+
+    private static func expectSides(_ sides: [Float], _ expected: [Float]) {
+        #expect(sides.count == expected.count && zip(sides, expected).allSatisfy { abs($0 - $1) < 1e-4 }, "\(sides)")
+    }
+
+    @Test func `ambisonic sound is its first channel, and the stereo pair that lies behind the sphere`() throws {
+        for (channels, mask, expected) in [(4, 0, [0.1, 0.1]), (9, 0, [0.1, 0.1]), (6, 3, [0.3, 0.35])]
+            as [(Int32, UInt64, [Float])]
+        {
+            let sides = try Self.mix(channels: channels, to: 2) {
+                $0.order = AV_CHANNEL_ORDER_AMBISONIC
+                $0.u.mask = mask
+            }
+            Self.expectSides(sides, expected)
+        }
+    }
+
+    @Test func `channels without a place, and places that no front belongs to, are mixed in pairs`() throws {
+        for (channels, outputs, expected) in [
+            (9, 2, [0.5, 0.5]), (10, 2, [0.5, 0.6]), (11, 1, [0.6]), (64, 2, [3.2, 3.3]),
+        ] as [(Int32, Int, [Float])] {
+            let sides = try Self.mix(channels: channels, to: outputs) {
+                $0.order = AV_CHANNEL_ORDER_UNSPEC
+                $0.u.mask = 0
+            }
+            Self.expectSides(sides, expected)
+        }
+        // Back left and right alone.
+        let sides = try Self.mix(channels: 2, to: 2) {
+            $0.order = AV_CHANNEL_ORDER_NATIVE
+            $0.u.mask = 0x30
+        }
+        Self.expectSides(sides, [0.1, 0.2])
+    }
 }
