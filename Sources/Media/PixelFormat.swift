@@ -16,10 +16,14 @@ enum PixelFormat {
 
     static func isJPEG(_ format: AVPixelFormat) -> Bool { withoutJPEG(format) != format }
 
-    /// Red, green and blue, or a palette of them.
-    static func isRGB(_ format: AVPixelFormat) -> Bool {
-        guard let descriptor = av_pix_fmt_desc_get(format) else { return false }
-        return descriptor.pointee.flags & UInt64(AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL) != 0
+    /// Red, green and blue in each pixel.
+    static func isRGB(_ format: AVPixelFormat) -> Bool { has(AV_PIX_FMT_FLAG_RGB, format) }
+
+    /// Numbers of colours in a palette.
+    static func isPaletted(_ format: AVPixelFormat) -> Bool { has(AV_PIX_FMT_FLAG_PAL, format) }
+
+    private static func has(_ flag: Int32, _ format: AVPixelFormat) -> Bool {
+        av_pix_fmt_desc_get(format).map { $0.pointee.flags & UInt64(flag) != 0 } ?? false
     }
 
     static func name(_ format: AVPixelFormat) -> String {
@@ -51,15 +55,20 @@ enum FrameColor {
     /// The frame's own description; what it leaves open is taken from `fallback`.
     static func description(of frame: Frame, else fallback: ColorDescription) -> ColorDescription {
         let raw = frame.pointer.pointee
+        let isPaletted = PixelFormat.isPaletted(frame.format)
         let isFull =
             raw.color_range == AVCOL_RANGE_JPEG || PixelFormat.isJPEG(frame.format)
             || (raw.color_range == AVCOL_RANGE_UNSPECIFIED && fallback.fullRange)
         return ColorDescription(
             primaries: known(raw.color_primaries.rawValue, else: fallback.primaries),
             transfer: known(raw.color_trc.rawValue, else: fallback.transfer),
-            matrix: known(raw.colorspace.rawValue, else: fallback.matrix), fullRange: isFull,
+            matrix: isPaletted ? paletteMatrix : known(raw.colorspace.rawValue, else: fallback.matrix),
+            fullRange: isFull && !isPaletted,
             peakNits: fallback.peakNits ?? peakNits(of: frame))
     }
+
+    /// libswscale turns a palette into BT.601 in limited range, whatever it is told.
+    private static let paletteMatrix = 6
 
     /// A code point of ITU-T H.273 as libav has it, unless it says nothing.
     static func known(_ code: UInt32, else other: Int) -> Int { code == 2 || code == 0 ? other : Int(code) }
