@@ -24,7 +24,8 @@ enum MetadataNames {
     /// QuickTime user data, and the MPEG-4 boxes stored beside it. A `meta` in it is named by its items alone.
     private static func userData(_ payload: ArraySlice<UInt8>) -> [String] {
         var names: [String] = []
-        for box in BoxReader(payload) where names.count < maximumCount {
+        for box in BoxReader(payload) {
+            guard names.count < maximumCount else { break }
             if box.type == "meta" {
                 names += items(box.payload)
             } else if holdsAnything(box.payload) {
@@ -41,13 +42,15 @@ enum MetadataNames {
         let children = isPlain ? payload : payload.dropFirst(4)
         let keys = BoxReader.first("keys", in: children).map(keyNames) ?? []
         var names: [String] = []
-        for box in BoxReader(children) where names.count < maximumCount {
+        for box in BoxReader(children) {
+            guard names.count < maximumCount else { break }
             switch box.type {
             case "hdlr", "free", "skip", "keys":
                 break
             case "ilst":
-                for item in BoxReader(box.payload) where names.count < maximumCount && holdsAnything(item.payload) {
-                    names.append("meta/\(name(of: item.type, keys: keys))")
+                for item in BoxReader(box.payload) {
+                    guard names.count < maximumCount else { break }
+                    if holdsAnything(item.payload) { names.append("meta/\(name(of: item.type, keys: keys))") }
                 }
             default:
                 if holdsAnything(box.payload) { names.append("meta/\(box.type)") }

@@ -25,8 +25,13 @@ struct Movie: Sendable {
     /// Tracks read at most; more than any camera writes.
     static let maximumTrackCount = 256
 
-    /// Reads the payload of `moov`; `nil` where it has no readable `mvhd`.
+    /// Boxes in one another and side by side at most; a hostile file could hold millions, each looked at several times.
+    static let maximumBoxCount = 100_000
+
+    /// Reads the payload of `moov`; `nil` where it has no readable `mvhd`, or more boxes than any real one.
     init?(_ moov: [UInt8]) {
+        let parts = MovieParts(moov)
+        guard parts.boxCount <= Self.maximumBoxCount else { return nil }
         guard let header = BoxReader.first("mvhd", in: moov[...]), readHeader(header) else { return nil }
         for box in BoxReader(moov) {
             switch box.type {
@@ -41,7 +46,6 @@ struct Movie: Sendable {
                 break
             }
         }
-        let parts = MovieParts(moov)
         hasMisplacedParts =
             parts.isMisplaced || parts.trackCount > Self.maximumTrackCount
             || parts.isMalformed && (isFragmented || moov[...].holdsAny(of: ["trex"]))
@@ -105,6 +109,8 @@ extension ByteReader {
 
 /// Where the boxes of a `moov` lie that make tracks or let them have fragments.
 private struct MovieParts {
+    /// Counted no further than `Movie.maximumBoxCount` and one.
+    var boxCount = 0
     var trackCount = 0
     var isMisplaced = false
     /// Somewhere a size can't be true: libavformat makes of it what it can.
@@ -120,7 +126,8 @@ private struct MovieParts {
             return
         }
         var boxes = BoxReader(payload)
-        while let box = boxes.next() {
+        while boxCount <= Movie.maximumBoxCount, let box = boxes.next() {
+            boxCount += 1
             switch (box.type, parent) {
             case ("trak", "moov"):
                 trackCount += 1

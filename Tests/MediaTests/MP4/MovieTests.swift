@@ -105,4 +105,27 @@ struct MovieTests {
         #expect(Movie(.box("trak")) == nil)
         #expect(Movie(.box("mvhd", [0, 0, 0])) == nil)
     }
+
+    @Test func `more boxes than any movie has are no movie, wherever they lie`() {
+        let header = [UInt8].box("mvhd", .words(0, 0, 0, 1000, 4000) + [UInt8](repeating: 0, count: 80))
+        let most = Movie.maximumBoxCount
+        func boxes(_ count: Int) -> [UInt8] { Array(repeatElement([UInt8].box("free"), count: count).joined()) }
+        #expect(Movie(header + boxes(most - 1)) != nil)
+        #expect(Movie(header + boxes(most)) == nil)
+        #expect(Movie(header + .box("trak", .box("mdia", boxes(most / 2))) + .box("udta", boxes(most / 2))) == nil)
+    }
+
+    @Test func `boxes behind as many names as are kept aren't looked at`() {
+        let empty = Array(repeatElement([UInt8].box("free"), count: 1 << 19).joined())
+        let named = Array(repeatElement([UInt8].box("Xtra", [1]), count: 256).joined())
+        let front: [UInt8] = .box("hdlr", [UInt8](repeating: 0, count: 24)) + .box("keys")
+        for payload in [
+            [UInt8].box("udta", named + empty), .box("meta", front + named + empty),
+            .box("meta", front + .box("ilst", named + empty)),
+        ] {
+            let begun = ContinuousClock.now
+            #expect(MetadataNames.found(in: payload[...]).count == 256)
+            #expect(ContinuousClock.now - begun < .milliseconds(500))
+        }
+    }
 }
