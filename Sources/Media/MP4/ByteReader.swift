@@ -33,7 +33,19 @@ struct ByteReader: Sendable {
     /// Reads a four-character code. Its bytes are Latin-1, which is how QuickTime's `©xyz` is spelled.
     mutating func fourCC() -> String? {
         guard let code = bytes(4) else { return nil }
-        return String(String.UnicodeScalarView(code.map { Unicode.Scalar($0) }))
+        // Millions of boxes may be read: this way no code is put on the heap.
+        return String(unsafeUninitializedCapacity: 8) { text in
+            var count = 0
+            for byte in code {
+                if byte >= 0x80 {
+                    text[count] = 0xc0 | byte >> 6
+                    count += 1
+                }
+                text[count] = byte < 0x80 ? byte : 0x80 | byte & 0x3f
+                count += 1
+            }
+            return count
+        }
     }
 
     /// Reads the next `count` bytes as they are.
