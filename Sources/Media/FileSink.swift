@@ -8,6 +8,8 @@ internal import Glibc
 public final class FileSink: ByteSink {
     /// The path.
     public let location: String
+    /// Where a link at the path leads, or the path itself.
+    private let target: String
     private let overwrite: Bool
     private let isDurable: Bool
     /// Whether the file takes another's place.
@@ -30,6 +32,10 @@ public final class FileSink: ByteSink {
         path: String, overwrite: Bool, isDurable: Bool = false, makeFolder: (@Sendable () throws -> Void)? = nil
     ) throws {
         location = path
+        // What a link leads to is replaced, not the link: that may be everyone's, such as /dev/stdout.
+        let resolved = realpath(path, nil)
+        defer { free(resolved) }
+        target = resolved.map { String(cString: $0) } ?? path
         self.overwrite = overwrite
         self.isDurable = isDurable
         self.makeFolder = makeFolder
@@ -45,12 +51,12 @@ public final class FileSink: ByteSink {
             if !overwrite { throw MediaError(.outputExists, "\(path) exists; choose another name or give --overwrite") }
             isReplacing = true
         }
-        let folder = FileSink.folder(of: path)
+        let folder = FileSink.folder(of: target)
         descriptor = try inFolder { open(folder, FileSink.unnamedFile | O_RDWR | O_CLOEXEC, 0o666) }
         if descriptor < 0, errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL {
             var template: [CChar] = []
             descriptor = try inFolder {
-                template = Array("\(folder)/\(FileSink.hiddenPrefix(path))XXXXXX".utf8CString)
+                template = Array("\(folder)/\(FileSink.hiddenPrefix(target))XXXXXX".utf8CString)
                 return mkstemp(&template)
             }
             if descriptor >= 0 {
@@ -156,13 +162,13 @@ public final class FileSink: ByteSink {
         let from = temporaryPath ?? "/proc/self/fd/\(descriptor)"
         if !overwrite {
             // `link` refuses a name that came to be meanwhile; `rename` would replace it.
-            if try inFolder({ linkat(AT_FDCWD, from, AT_FDCWD, location, AT_SYMLINK_FOLLOW) }) == 0 {
+            if try inFolder({ linkat(AT_FDCWD, from, AT_FDCWD, target, AT_SYMLINK_FOLLOW) }) == 0 {
                 if let temporaryPath { unlink(temporaryPath) }
                 return
             }
             // FAT has no links.
             if let temporaryPath, [EPERM, EOPNOTSUPP, ENOSYS].contains(errno),
-                FileSink.renameNew(temporaryPath, location)
+                FileSink.renameNew(temporaryPath, target)
             {
                 return
             }
@@ -172,12 +178,12 @@ public final class FileSink: ByteSink {
         } else {
             let hidden =
                 temporaryPath
-                ?? "\(FileSink.folder(of: location))/\(FileSink.hiddenPrefix(location))\(UInt64.random(in: 0 ... .max))"
+                ?? "\(FileSink.folder(of: target))/\(FileSink.hiddenPrefix(target))\(UInt64.random(in: 0 ... .max))"
             // With a name in it the folder stays.
             if try temporaryPath != nil
                 || inFolder({ linkat(AT_FDCWD, from, AT_FDCWD, hidden, AT_SYMLINK_FOLLOW) }) == 0
             {
-                if rename(hidden, location) == 0 { return }
+                if rename(hidden, target) == 0 { return }
                 unlink(hidden)
             }
         }
@@ -186,7 +192,7 @@ public final class FileSink: ByteSink {
 
     /// Puts the name on the disk: the folder, and the folder's own name, which may be as new.
     private func keepName() throws {
-        let folder = FileSink.folder(of: location)
+        let folder = FileSink.folder(of: target)
         for path in [folder, "\(folder)/.."] {
             let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             defer { close(descriptor) }

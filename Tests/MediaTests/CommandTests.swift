@@ -160,6 +160,37 @@ struct CommandTests {
         }
     }
 
+    @Test func `a report goes to a device as well`() throws {
+        let folder = try Scratch.folder()
+        let (clip, output) = (Fixture.path("copy-no-audio.mp4"), folder + "/out.mp4")
+        let nowhere = try reelway(["transcode", clip, output, "--progress", "none", "--report", "/dev/null"])
+        #expect(nowhere.status == 0, "\(nowhere.errors)")
+        let reader = "mkfifo \"$3\" && { cat \"$3\" >\"$4\" & } &&"
+        let piped = try Shell.run(
+            "/bin/sh",
+            [
+                "-c", "\(reader) \"$0\" transcode \"$1\" \"$2\" --overwrite --progress none --report \"$3\" && wait",
+                Repository.program, clip, output, folder + "/pipe", folder + "/report.json",
+            ])
+        #expect(piped.status == 0, "\(piped.errors)")
+        let report = try Data(contentsOf: URL(fileURLWithPath: folder + "/report.json"))
+        #expect(try JSONDecoder().decode(Report.self, from: report).ok)
+    }
+
+    @Test func `what only a copy fails by is encoded, unless it can't be read twice`() throws {
+        let folder = try Scratch.folder()
+        let clip = Fixture.path("size-change.mp4")
+        let result = try reelway(["transcode", clip, folder + "/out.mp4", "--progress", "none", "--report", "-"])
+        #expect(result.status == 0, "\(result.errors)")
+        let report = try JSONDecoder().decode(Report.self, from: result.output)
+        #expect(report.ok && report.plan?.video.action == "encode")
+        #expect(report.plan?.video.reasons.first?.contains("change in the middle") == true)
+        #expect(try Judge.conforms(folder + "/out.mp4", Judge.Allowance()) == [])
+        try Shell.ffmpeg(["-i", clip, "-c", "copy", "-movflags", "+faststart", folder + "/front.mp4"])
+        let piped = try reelway(["transcode", "-", folder + "/piped.mp4"], input: folder + "/front.mp4")
+        #expect(piped.status == 65 && piped.errors.contains("--force-encode"), "\(piped.errors)")
+    }
+
     @Test func `a report takes another's place when it is complete`() throws {
         let folder = try Scratch.folder()
         try Data("older".utf8).write(to: URL(fileURLWithPath: folder + "/report.json"))

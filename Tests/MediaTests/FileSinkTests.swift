@@ -6,6 +6,18 @@ import Testing
 
 /// A file whose folder others remove while it looks empty.
 struct FileSinkTests {
+    @Test func `where a link leads is replaced, not the link`() throws {
+        let folder = try Scratch.folder()
+        try FileManager.default.createDirectory(atPath: folder + "/kept", withIntermediateDirectories: false)
+        try Data("older".utf8).write(to: URL(fileURLWithPath: folder + "/kept/file"))
+        try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: "kept/file")
+        let sink = try FileSink(path: folder + "/link", overwrite: true)
+        try sink.finish(head: Array("newer".utf8))
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder + "/link") == "kept/file")
+        #expect(try String(contentsOfFile: folder + "/kept/file", encoding: .utf8) == "newer")
+        #expect(try Scratch.contents(of: folder + "/kept") == ["file"])
+    }
+
     @Test func `a folder that is removed as soon as it is made is made again`() throws {
         let folder = try Scratch.folder() + "/video"
         let made = Mutex(0)

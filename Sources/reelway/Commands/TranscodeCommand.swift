@@ -63,17 +63,25 @@ struct TranscodeCommand: ParsableCommand {
         options.hashesOutput = report != nil
         var endpoints = Endpoints(isCancelled: interruption.isRequested)
         defer { endpoints.close() }
-        // The output before the input: an existing one is refused before any work.
-        let sink = try endpoints.output(output, profile: options.profile, overwrite: overwrite)
-        let source = try endpoints.input(input)
-        let transcode = Transcode(
-            from: source, to: sink, options: options, progress: display.show, isCancelled: interruption.isRequested)
-        defer {
-            finished = transcode.report
-            if let source = source as? RemoteSource { finished.describe(source: source) }
-            if let sink = sink as? StoreSink { finished.describe(sink: sink) }
+        while true {
+            // The output before the input: an existing one is refused before any work.
+            let sink = try endpoints.output(output, profile: options.profile, overwrite: overwrite)
+            let source = try endpoints.input(input)
+            let transcode = Transcode(
+                from: source, to: sink, options: options, progress: display.show,
+                isCancelled: interruption.isRequested)
+            defer {
+                finished = transcode.report
+                if let source = source as? RemoteSource { finished.describe(source: source) }
+                if let sink = sink as? StoreSink { finished.describe(sink: sink) }
+            }
+            do {
+                try transcode.run()
+                return
+            } catch let error as MediaError where error.copyFault != nil && source.isSeekable {
+                options.copyFault = error.copyFault
+            }
         }
-        try transcode.run()
     }
 
     private func summarise(_ finished: Report) {
