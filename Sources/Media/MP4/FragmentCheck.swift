@@ -63,7 +63,7 @@ struct FragmentCheck: Sendable {
     init(_ movie: Movie, _ name: String) throws {
         self.movie = movie
         self.name = name
-        for track in movie.tracks where movie.isFragmented {
+        for track in movie.isFragmented ? movie.tracks : [] {
             guard track.id > 0, track.id <= UInt32(Int32.max), tracks[track.id] == nil else {
                 throw damaged("a track has no number of its own", at: nil)
             }
