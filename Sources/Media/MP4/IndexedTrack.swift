@@ -13,9 +13,11 @@ struct IndexedTrack {
     /// Samples in the index and in the fragments that are known.
     var samples: Int { fragments?.samples ?? track.samples.count }
 
-    /// From when the first sample of the index is shown to when the last has been, in seconds.
-    var shown: Double {
-        track.timescale > 0 ? Double(track.samples.shownDuration) / Double(track.timescale) : 0
+    /// From when the first sample of the index is shown to when the last has been, in seconds; `nil` where that tells nothing
+    /// more than their durations.
+    var shown: Double? {
+        guard !track.samples.compositionRuns.isEmpty, track.timescale > 0 else { return nil }
+        return Double(track.samples.shownDuration) / Double(track.timescale)
     }
 
     /// How long the track lasts by its samples or by what it says of itself, whichever is more, in seconds; `nil` where

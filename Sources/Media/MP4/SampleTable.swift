@@ -117,7 +117,6 @@ struct SampleTable: Sendable {
     /// From when the first sample is shown to when the last has been, in ticks. That is more than `duration` where they are
     /// reordered and a long rest comes just before the last: it lies in their composition offsets then.
     var shownDuration: UInt64 {
-        if compositionRuns.isEmpty { return duration }
         let (first, last) = presentationTimes.reduce((Int64.max, Int64.min)) { (min($0.0, $1), max($0.1, $1)) }
         guard last >= first else { return 0 }
         return UInt64(clamping: last.subtractingReportingOverflow(first).partialValue)
