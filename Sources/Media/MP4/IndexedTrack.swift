@@ -16,8 +16,7 @@ struct IndexedTrack {
     /// From when the first sample of the index is shown to when the last has been, in seconds; `nil` where that tells nothing
     /// more than their durations.
     var shown: Double? {
-        guard !track.samples.compositionRuns.isEmpty, track.timescale > 0 else { return nil }
-        return Double(track.samples.shownDuration) / Double(track.timescale)
+        track.samples.compositionRuns.isEmpty ? nil : seconds(track.samples.shownDuration)
     }
 
     /// How long the track lasts by its samples or by what it says of itself, whichever is more, in seconds; `nil` where
