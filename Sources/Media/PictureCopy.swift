@@ -22,6 +22,9 @@ final class PictureCopy {
     private let delay: Int64
     private var keys: [Int].Iterator?
     private var nextKey: Int?
+    /// When the last picture was shown that leans on none before it, and for how long others may follow, in ticks.
+    private var lastRefresh: Int64 = 0
+    private let longestGroup: Double
 
     /// Pictures taken, and those whose bytes can't be right.
     private(set) var copied = 0
@@ -30,9 +33,11 @@ final class PictureCopy {
     private(set) var end = 0.0
 
     init(
-        _ coded: MediaInfo.CodedVideo, addsTags: Bool, _ probe: Probe, _ headStart: HeadStart?, muxer: borrowing Muxer
+        _ coded: MediaInfo.CodedVideo, addsTags: Bool, _ profile: Profile, _ probe: Probe, _ headStart: HeadStart?,
+        muxer: borrowing Muxer
     ) throws {
         self.coded = coded
+        longestGroup = (profile.copiedKeyFrameSeconds + 1e-6) * Double(max(1, coded.timescale))
         let stream = probe.videoStream
         filter = try BitstreamFilter(stream, removesForeignUnits: coded.hasForeignUnits, addsTags: addsTags)
         check = try CopyCheck(stream, coded, headStart)
@@ -69,12 +74,15 @@ final class PictureCopy {
         if picture.parameterSets.contains(where: { $0[0] & 31 == 7 && !coded.sets.units.contains($0) }) {
             throw PictureCopy.fault("the picture's parameters change in the middle, which the index doesn't tell")
         }
-        let isKey = nextKey == index
-        if isKey { nextKey = keys?.next() }
-        if isKey, picture.isWhole, !picture.isInstantRefresh {
-            throw PictureCopy.fault("what the index calls a key frame leans on pictures before it")
+        let isListed = nextKey == index
+        if isListed { nextKey = keys?.next() }
+        // Writers list key frames that are none, such as those where a decoder may recover: players seek only to others.
+        let isKey = isListed && picture.isInstantRefresh
+        if isKey { lastRefresh = shown[index] }
+        if Double(shown[index] - lastRefresh) > longestGroup {
+            throw PictureCopy.fault("key frames are farther apart than the index tells")
         }
-        try check.look(at: packet, isKey: isKey, isInstantRefresh: picture.isInstantRefresh)
+        try check.look(at: packet, isKey: isListed, isInstantRefresh: picture.isInstantRefresh)
         if !picture.userData.isEmpty { try packet.replace(picture.userData) }
         try filter?.filter(packet)
         let following = index + 1 < sorted.count ? sorted[index + 1] : nil

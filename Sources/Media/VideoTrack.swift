@@ -60,7 +60,7 @@ final class VideoTrack {
             guard let coded = plan.source.video.samples else {
                 throw MediaError(.internal, "a copy was planned without a list of the pictures")
             }
-            let copy = try PictureCopy(coded, addsTags: addsTags, probe, headStart, muxer: muxer)
+            let copy = try PictureCopy(coded, addsTags: addsTags, plan.profile, probe, headStart, muxer: muxer)
             mode = .copy(copy)
             streamIndex = copy.streamIndex
         case .encode(let settings, let target):

@@ -207,25 +207,32 @@ struct CopyTests {
     @Test func `an index without key frames, or that calls one what leans on lost pictures, is no ground for a copy`()
         throws
     {
-        var bytes = try Fixture.bytes("copy-720p30-48k.mp4")
-        let list = try #require(bytes.index(of: "stss"))
-        bytes.replaceSubrange(list..<(list + 4), with: Array("free".utf8))
+        var unlisted = try Fixture.bytes("copy-720p30-48k.mp4")
+        let list = try #require(unlisted.index(of: "stss"))
+        unlisted.replaceSubrange(list..<(list + 4), with: Array("free".utf8))
         let folder = try Scratch.folder()
         let x264 = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-x264-params", "intra-refresh=1:keyint=30"]
         let bt709 = ["-color_range", "tv", "-colorspace", "bt709", "-color_trc", "bt709", "-color_primaries", "bt709"]
         try Shell.ffmpeg(
-            ["-f", "lavfi", "-i", "testsrc=s=320x180:r=30:d=8", "-pix_fmt", "yuv420p"] + x264 + bt709
+            ["-f", "lavfi", "-i", "testsrc=s=320x180:r=30:d=12", "-pix_fmt", "yuv420p"] + x264 + bt709
                 + ["\(folder)/whole.mp4"])
         try Shell.ffmpeg(
             ["-ss", "3", "-i", "\(folder)/whole.mp4", "-c", "copy", "-avoid_negative_ts", "make_zero"]
                 + ["\(folder)/cut.mp4"])
-        for path in [try Engine.store(bytes), "\(folder)/cut.mp4"] {
+        for path in [try Engine.store(unlisted), "\(folder)/cut.mp4"] {
             let outcome = try Engine.transcode(path: path)
             try expectConforming(outcome)
             #expect(outcome.video?.action == "encode")
         }
-        // It begins with one; the others, which only reading shows, are none.
+        // It begins with one; the others, which only reading shows, are none, and there are 12 s of them.
         try expectCopyFault("\(folder)/whole.mp4")
+        try Shell.ffmpeg(["-i", "\(folder)/whole.mp4", "-t", "6", "-c", "copy", "\(folder)/front.mp4"])
+        let outcome = try Engine.transcode(path: "\(folder)/front.mp4")
+        try expectConforming(outcome)
+        #expect(outcome.isCopied)
+        let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: outcome.path)))
+        let video = try #require(MovieClips.movie(bytes).tracks.first { $0.handler == "vide" })
+        #expect(video.samples.syncSamples == [0])
     }
 
     @Test func `what only copying finds is told apart, and keeps nobody from encoding`() throws {
