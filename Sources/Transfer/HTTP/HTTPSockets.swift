@@ -12,14 +12,18 @@ final class HTTPSockets {
         let localPort: Int32
     }
 
-    private var known: [Ends: curl_socket_t] = [:]
+    /// By socket, whose number is used again once it is closed: there are never more than were open at once.
+    private(set) var known: [curl_socket_t: Ends] = [:]
 
     /// The socket of an exchange that begins.
     ///
     /// - Parameter opened: the sockets that were opened for it; none where a connection is used again.
     func socket(of ends: Ends, among opened: [curl_socket_t]) -> curl_socket_t? {
-        if let new = opened.first(where: { HTTPSockets.port(of: $0) == ends.localPort }) { known[ends] = new }
-        return known[ends]
+        if let new = opened.first(where: { HTTPSockets.port(of: $0) == ends.localPort }) {
+            known = known.filter { $0.value != ends }
+            known[new] = ends
+        }
+        return known.first { $0.value == ends }?.key
     }
 
     private static func port(of socket: curl_socket_t) -> Int32? {
