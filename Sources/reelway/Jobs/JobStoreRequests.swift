@@ -73,7 +73,7 @@ extension JobStore {
                 return JobState.changed(by: event).contains(state) ? .noSource : .refused(state)
             }
             guard ContinuousClock.now < deadline else { throw Self.rowIsHeld }
-            try await Task.sleep(for: .milliseconds(100))
+            try await Task.sleep(for: Self.holdPause)
         }
     }
 
@@ -104,6 +104,8 @@ extension JobStore {
 
     /// How long a caller waits for a row that someone else's transaction holds.
     static let holdPatience: Duration = .seconds(10)
+    /// Between two looks at such a row.
+    static let holdPause: Duration = .milliseconds(100)
     static let rowIsHeld = PostgresError(
         .unavailable, "another transaction has held the video's row for too long; try again")
 

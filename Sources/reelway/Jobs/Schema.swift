@@ -46,6 +46,7 @@ struct Schema {
         if dryRun {
             let hasVideos = try await exists("product_videos", { try await database.query($0, $1) })
             guard hasVideos || standalone else { throw noVideos }
+            if hasVideos { try await checkVideos { try await database.query($0) } }
             return (hasVideos ? [] : [Self.standalone]) + (try await missing(in: database))
         }
         var refusals = 0

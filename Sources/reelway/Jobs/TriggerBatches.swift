@@ -29,8 +29,6 @@ actor TriggerBatches {
 
     /// As many ids as one statement takes.
     private static let most = 500
-    /// Between two looks at a row that someone holds.
-    private static let pause: Duration = .milliseconds(100)
 
     init(_ database: Database) { self.database = database }
 
@@ -80,7 +78,7 @@ actor TriggerBatches {
 
     /// Asks again for rows that someone holds. To wait for them in the database would take a connection from all others.
     private func addLater(_ waiters: [Waiter], _ table: VideoTable) async {
-        try? await Task.sleep(for: Self.pause)
+        try? await Task.sleep(for: JobStore.holdPause)
         add(waiters, table)
     }
 
