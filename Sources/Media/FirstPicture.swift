@@ -85,15 +85,15 @@ struct FirstPicture {
         video.times = track.samples.presentationTimes.map { Double($0) / scale }.sorted()
         video.hasAllTimes = true
         video.lastDuration = track.samples.timeRuns.last.map { Double($0.delta) / scale }
-        if let sets = track.description.avcC.flatMap({ ParameterSets($0) }), track.descriptionCount == 1 {
-            if beginsAnew(stream, sets) {
-                video.samples = MediaInfo.CodedVideo(sets: sets, table: track.samples, timescale: track.timescale)
-            } else {
-                video.obstacle = "doesn't begin with a key frame"
-            }
-        } else {
+        guard let sets = track.description.avcC.flatMap({ ParameterSets($0) }), track.descriptionCount == 1 else {
             video.obstacle = "has no single parameter set in front"
+            return video
         }
+        guard beginsAnew(stream, sets) else {
+            video.obstacle = "doesn't begin with a key frame"
+            return video
+        }
+        video.samples = MediaInfo.CodedVideo(sets: sets, table: track.samples, timescale: track.timescale)
         return video
     }
 

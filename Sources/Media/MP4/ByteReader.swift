@@ -33,19 +33,9 @@ struct ByteReader: Sendable {
     /// Reads a four-character code. Its bytes are Latin-1, which is how QuickTime's `©xyz` is spelled.
     mutating func fourCC() -> String? {
         guard let code = bytes(4) else { return nil }
-        // Millions of boxes may be read: this way no code is put on the heap.
-        return String(unsafeUninitializedCapacity: 8) { text in
-            var count = 0
-            for byte in code {
-                if byte >= 0x80 {
-                    text[count] = 0xc0 | byte >> 6
-                    count += 1
-                }
-                text[count] = byte < 0x80 ? byte : 0x80 | byte & 0x3f
-                count += 1
-            }
-            return count
-        }
+        // Most are ASCII, and then no part of it goes to the heap.
+        if code.allSatisfy({ $0 < 0x80 }) { return String(decoding: code, as: UTF8.self) }
+        return String(String.UnicodeScalarView(code.map { Unicode.Scalar($0) }))
     }
 
     /// Reads the next `count` bytes as they are.
