@@ -72,7 +72,10 @@ struct TranscodeCommand: ParsableCommand {
                 isCancelled: interruption.isRequested)
             defer {
                 finished = transcode.report
-                if let source = source as? RemoteSource { finished.describe(source: source) }
+                if let source = source as? RemoteSource {
+                    finished.describe(source: source)
+                    source.close()
+                }
                 if let sink = sink as? StoreSink { finished.describe(sink: sink) }
             }
             do {

@@ -18,6 +18,9 @@ final class RemoteSource: ByteSource {
     /// Where OneDrive has no hash, or much of the file was never needed, there is nothing to compare.
     func verify() throws { _ = try download.verify() }
 
+    /// Ends what is on its way, and lets go of what has been read ahead.
+    func close() { download.close() }
+
     /// Bytes that came over the network.
     var bytesDownloaded: Int64 { download.bytesDownloaded }
     /// Seconds in which something was on its way.
