@@ -61,6 +61,10 @@ public protocol ByteSink: AnyObject {
     ///   byte of the body has this offset in the finished file.
     func write(_ bytes: [UInt8], headLength: Int) throws
 
+    /// Told before a `write`: about how many bytes of body come after what it brings. A guess, better the nearer the end;
+    /// never told where nobody knows how long the video is.
+    func expect(bytesToCome: Int64)
+
     /// Takes the head, the bytes in front of the body, and makes the result visible.
     ///
     /// Nothing is visible before this returns; if it throws, nothing is left behind.
@@ -76,6 +80,9 @@ public protocol ByteSink: AnyObject {
 extension ByteSink {
     /// 256 KiB: what is smaller is worth packing without a gap.
     public var mediaInHead: Int { 1 << 18 }
+
+    /// Only who sends pieces cares.
+    public func expect(bytesToCome: Int64) {}
 
     /// No sink has to be able to read its result back.
     public func sha256() throws -> String? { nil }

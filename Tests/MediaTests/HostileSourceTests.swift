@@ -167,6 +167,20 @@ struct HostileSourceTests {
         #expect(try Judge.conforms(Engine.store(sink.file ?? [])) == [])
     }
 
+    @Test func `a sink is told about how much of the body is to come, where the video's length is known`() throws {
+        let sink = MemorySink(mediaInHead: 1 << 18)
+        let (_, _, error) = try Engine.run(FileSource(path: Self.noise()), into: sink, Self.noisy())
+        #expect(error == nil)
+        guard case .finish(let head) = sink.calls.last else {
+            Issue.record("not finished: \(sink.calls)")
+            return
+        }
+        let body = (sink.file?.count ?? 0) - head
+        try #require(sink.guesses.count >= 4, "\(sink.guesses)")
+        #expect(sink.guesses.dropFirst(2).allSatisfy { abs($0 - body) < body / 4 }, "\(sink.guesses) of \(body)")
+        #expect(sink.guesses.suffix(1).allSatisfy { abs($0 - body) < 1 << 18 }, "\(sink.guesses) of \(body)")
+    }
+
     @Test func `a small result is packed, though the room for its index is planned for the longest video`() throws {
         let clip = try Data(contentsOf: URL(fileURLWithPath: Self.noise("ts")))
         let source = NotSeekable([UInt8](clip), name: "noise.ts")

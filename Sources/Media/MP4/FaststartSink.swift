@@ -48,6 +48,9 @@ final class FaststartSink {
         held.reserveCapacity(heldLimit)
     }
 
+    /// How much of the video's time the muxer has taken, from 0 to 1; 0 where nobody knows.
+    var shareTaken = 0.0
+
     /// Bytes the muxer has given so far.
     var bytesTaken: Int64 { mediaEnd + Int64(trailer.count) }
 
@@ -123,6 +126,9 @@ final class FaststartSink {
 
     private func passBodyOn() throws {
         if payloadStart == 0 { payloadStart = try Preamble(held).payloadStart }
+        if shareTaken > 0 {
+            sink.expect(bytesToCome: Int64(min(Double(mediaEnd) * (1 / shareTaken - 1), 1e15)))
+        }
         try sink.write(body, headLength: reservedPrefix + held.count - payloadStart)
         body = []
         body.reserveCapacity(FaststartSink.pieceSize)

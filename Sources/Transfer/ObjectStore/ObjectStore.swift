@@ -99,6 +99,9 @@ public protocol ObjectUpload: AnyObject, Sendable {
     /// - Parameter headLength: the head's size in bytes, the same in every call; at least 5 MiB.
     func write(_ bytes: [UInt8], headLength: Int) throws
 
+    /// Says, before a `write`, about how many bytes of body come after what it brings. Without it all parts are as planned.
+    func expect(bytesToCome: Int64)
+
     /// Takes the head, and returns when the store has the whole object. If it throws, nothing is left in the store, but what
     /// may be another's.
     func finish(head: [UInt8]) throws
@@ -115,6 +118,11 @@ public protocol ObjectUpload: AnyObject, Sendable {
 
     /// What the upload has cost so far.
     var measures: UploadMeasures { get }
+}
+
+extension ObjectUpload {
+    /// Only who sends parts while the body grows cares.
+    public func expect(bytesToCome: Int64) {}
 }
 
 /// What an upload has cost.

@@ -13,6 +13,9 @@ public struct PartLayout: Sendable, Equatable {
     /// S3's most parts of one object.
     static let mostParts = 10_000
 
+    /// Bytes of body after the last whole part. While an encoder makes them, a link of five times its pace takes a part.
+    private static let tail = 1 << 20
+
     private let partBytes: Int
     private let areEqual: Bool
 
@@ -24,6 +27,23 @@ public struct PartLayout: Sendable, Equatable {
         self.partBytes = min(
             max(areEqual ? headLength : partBytes, PartLayout.smallestPart), PartLayout.largestPart)
         self.areEqual = areEqual
+    }
+
+    /// Size of part `number` (2 and on) where about `bodyLeft` bytes of body come from its beginning on; `nil`: nobody
+    /// knows, and beyond the most parts an object may have there is none.
+    ///
+    /// What isn't through when the body ends is waited for. So the last whole part is as short as it may be and ends a
+    /// little before the body does; those in front of it take up the difference. None gets longer by it than planned, or
+    /// than 10 MiB.
+    func bytes(ofPart number: Int, bodyLeft: Int64?) -> Int? {
+        guard let planned = bytes(ofPart: number) else { return nil }
+        guard !areEqual, let bodyLeft else { return planned }
+        let smallest = PartLayout.smallestPart
+        let whole = Int(clamping: bodyLeft) - PartLayout.tail
+        let inFront = whole - smallest
+        if inFront < smallest { return max(whole, smallest) }
+        if inFront <= planned || inFront < 2 * smallest { return inFront }
+        return inFront <= 2 * planned ? inFront / 2 : planned
     }
 
     /// Size of part `number` (2 and on) unless it is the last; `nil` beyond the most parts an object may have.

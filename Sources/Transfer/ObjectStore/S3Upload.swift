@@ -28,6 +28,8 @@ final class S3Upload: ObjectUpload {
         var layout: PartLayout?
         var nextPart = 2
         var bodyBytes: Int64 = 0
+        /// About as many come after what the next `write` brings, where the writer knows.
+        var bytesToCome: Int64?
         var uploadID: String?
         /// Uploads that a broken answer may have left open without our knowing their id.
         var mayHaveOthers = false
@@ -75,6 +77,8 @@ final class S3Upload: ObjectUpload {
             while let part = try collect(&rest, headLength: headLength) { try send(part.number, part.bytes) }
         }
     }
+
+    func expect(bytesToCome: Int64) { state.withLock { $0.bytesToCome = bytesToCome } }
 
     /// Sends the rest and the head, makes the object of them, and asks the store whether it is whole.
     func finish(head: [UInt8]) throws {
@@ -165,15 +169,18 @@ final class S3Upload: ObjectUpload {
                 ?? PartLayout(
                     partBytes: settings.partBytes, headLength: headLength, areEqual: settings.needsEqualParts)
             state.layout = layout
-            guard let size = layout.bytes(ofPart: state.nextPart) else {
-                throw TransferError(.storageRejected, "\(client.exchange.store) takes no object of so many parts")
-            }
-            if state.collecting.isEmpty { state.collecting.reserveCapacity(size) }
-            let count = min(rest.count, size - state.collecting.count)
+            let present = state.collecting.count + rest.count
+            guard
+                let size = layout.bytes(
+                    ofPart: state.nextPart, bodyLeft: state.bytesToCome.map { Int64(present) + $0 })
+            else { throw TransferError(.storageRejected, "\(client.exchange.store) takes no object of so many parts") }
+            if state.collecting.isEmpty { state.collecting.reserveCapacity(max(size, 2 * PartLayout.smallestPart)) }
+            // What is expected changes: a part may turn out to be long enough already.
+            let count = max(0, min(rest.count, size - state.collecting.count))
             state.collecting += rest.prefix(count)
             rest = rest.dropFirst(count)
             state.bodyBytes += Int64(count)
-            guard state.collecting.count == size else { return nil }
+            guard state.collecting.count >= size else { return nil }
             defer {
                 state.collecting = []
                 state.nextPart += 1

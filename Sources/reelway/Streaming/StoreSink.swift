@@ -19,6 +19,8 @@ final class StoreSink: ByteSink {
 
     func write(_ bytes: [UInt8], headLength: Int) throws { try upload.write(bytes, headLength: headLength) }
 
+    func expect(bytesToCome: Int64) { upload.expect(bytesToCome: bytesToCome) }
+
     func finish(head: [UInt8]) throws {
         try confirm()
         try upload.finish(head: head)

@@ -104,7 +104,10 @@ final class MemorySink: ByteSink {
     let mediaInHead: Int
     private(set) var calls: [Call] = []
     private(set) var file: [UInt8]?
+    /// The body's length as it was expected before each write.
+    private(set) var guesses: [Int] = []
     private var body: [UInt8] = []
+    private var toCome: Int64?
     private let failsAfter: Int?
     static let failure = MediaError(.storageUnavailable, "the disk is full")
 
@@ -120,7 +123,10 @@ final class MemorySink: ByteSink {
         calls.append(.write(count: bytes.count, headLength: headLength))
         if let failsAfter, calls.count > failsAfter { throw Self.failure }
         body += bytes
+        if let toCome { guesses.append(body.count + Int(toCome)) }
     }
+
+    func expect(bytesToCome: Int64) { toCome = bytesToCome }
 
     func finish(head: [UInt8]) throws {
         calls.append(.finish(count: head.count))

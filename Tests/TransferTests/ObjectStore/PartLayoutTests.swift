@@ -29,6 +29,54 @@ struct PartLayoutTests {
         #expect(total >= 5 * 1024 * 1024 * Self.mebibyte)
     }
 
+    /// What is sent in what order, where each piece of a MiB comes with a right or a wrong word on what is to come.
+    private static func parts(of body: Int, expecting: (Int) -> Int) -> [Int] {
+        let layout = PartLayout(partBytes: 8 * mebibyte, headLength: 6 * mebibyte)
+        var parts: [Int] = []
+        var collected = 0
+        for written in stride(from: mebibyte, through: body, by: mebibyte) {
+            collected += mebibyte
+            while let size = layout.bytes(ofPart: parts.count + 2, bodyLeft: Int64(collected + expecting(written))),
+                collected >= size
+            {
+                parts.append(size)
+                collected -= size
+            }
+        }
+        return parts + [collected]
+    }
+
+    @Test(arguments: 20...60)
+    func `a body of known length, in MiB, leaves one at its end, after a part of 5`(mebibytes: Int) {
+        let body = mebibytes * Self.mebibyte
+        let parts = Self.parts(of: body) { body - $0 }
+        #expect(parts.reduce(0, +) == body)
+        #expect(parts.suffix(2) == [5 * Self.mebibyte, Self.mebibyte])
+        #expect(parts.dropLast().allSatisfy { (5 * Self.mebibyte...10 * Self.mebibyte).contains($0) })
+    }
+
+    @Test(arguments: [0.5, 0.8, 1.25, 2, 100], [20, 33, 47])
+    func `a wrong guess costs no more than a longer rest; no part is below 5 or beyond 10 MiB`(
+        factor: Double, mebibytes: Int
+    ) {
+        let body = mebibytes * Self.mebibyte
+        let parts = Self.parts(of: body) { Int(Double(body - $0) * factor) }
+        #expect(parts.reduce(0, +) == body)
+        #expect(parts.dropLast().allSatisfy { (5 * Self.mebibyte...10 * Self.mebibyte).contains($0) })
+        #expect(parts.last.map { $0 < 10 * Self.mebibyte } == true)
+    }
+
+    @Test func `equal parts stay equal whatever is to come`() {
+        let layout = PartLayout(partBytes: 8 << 20, headLength: 5_400_000, areEqual: true)
+        #expect(layout.bytes(ofPart: 2, bodyLeft: 9 << 20) == 5_400_000)
+    }
+
+    @Test func `where nobody knows what is to come, parts are as planned`() {
+        let layout = PartLayout(partBytes: 8 << 20, headLength: 6 << 20)
+        #expect(layout.bytes(ofPart: 50, bodyLeft: nil) == 8 << 20)
+        #expect(layout.bytes(ofPart: 1, bodyLeft: 9 << 20) == nil)
+    }
+
     @Test func `there is no part 1 to ask for, and none beyond the ten-thousandth`() {
         let layout = PartLayout(partBytes: 8 << 20, headLength: 6 << 20)
         #expect(layout.bytes(ofPart: 1) == nil)
