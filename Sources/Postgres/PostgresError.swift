@@ -45,6 +45,9 @@ extension PostgresError {
         }
     }
 
+    /// The error code of a write that a standby refuses, or a server that is kept from being written.
+    static let readOnly = "25006"
+
     /// Whether an error code of the server passes by itself: its connections, its resources, its start and stop, and the
     /// conflicts of transactions ([appendix A](https://www.postgresql.org/docs/15/errcodes-appendix.html)).
     static func isTransient(sqlState: String) -> Bool {
@@ -53,7 +56,7 @@ extension PostgresError {
             "57014",  // cancelled by a time limit of the server
             "55P03",  // a lock was not to be had in time
             "40001", "40P01",  // serialization failure, deadlock
-            "25006",  // read only: a standby that has yet to be promoted
+            readOnly,
             "XX000":  // whatever Supavisor has to say: no connection left, the server behind it gone
             true
         default: sqlState.hasPrefix("08") || sqlState.hasPrefix("53")

@@ -150,7 +150,10 @@ struct Session: ~Copyable {
             defer { PQclear(result) }
             switch PQresultStatus(result) {
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: answer = QueryResult(result)
-            case PGRES_FATAL_ERROR, PGRES_NONFATAL_ERROR: failure = failure ?? self.failure(of: result)
+            case PGRES_FATAL_ERROR, PGRES_NONFATAL_ERROR:
+                failure = failure ?? self.failure(of: result)
+                // A new session may get to a server that takes writes; this one takes none for as long as it is.
+                if Self.field("C", of: result) == PostgresError.readOnly { isUsable = false }
             default:
                 // COPY and what libpq may invent: the protocol waits for something this program doesn't do.
                 isUsable = false
@@ -192,17 +195,20 @@ struct Session: ~Copyable {
     }
 
     private func failure(of result: OpaquePointer) -> PostgresError {
-        func field(_ code: Character) -> String? {
-            guard let value = code.asciiValue, let text = PQresultErrorField(result, Int32(value)) else { return nil }
-            return String(cString: text)
-        }
-        // PG_DIAG_SQLSTATE, PG_DIAG_MESSAGE_PRIMARY and PG_DIAG_CONSTRAINT_NAME: macros of characters.
-        guard let sqlState = field("C") else {
+        guard let sqlState = Self.field("C", of: result) else {
             let text = configuration.redacted(String(cString: PQresultErrorMessage(result)))
             return PostgresError(.unavailable, "the connection to the database broke: \(text)")
         }
         return .answered(
-            sqlState: sqlState, text: configuration.redacted(field("M") ?? ""), constraint: field("n"))
+            sqlState: sqlState, text: configuration.redacted(Self.field("M", of: result) ?? ""),
+            constraint: Self.field("n", of: result))
+    }
+
+    /// What an error says of itself: PG_DIAG_SQLSTATE, PG_DIAG_MESSAGE_PRIMARY and PG_DIAG_CONSTRAINT_NAME are macros of
+    /// characters, C, M and n.
+    private static func field(_ code: Character, of result: OpaquePointer) -> String? {
+        guard let value = code.asciiValue, let text = PQresultErrorField(result, Int32(value)) else { return nil }
+        return String(cString: text)
     }
 
     private func refused() -> PostgresError {

@@ -58,6 +58,28 @@ struct OutageTests {
         }
     }
 
+    @Test func `a session of a server that took no writes isn't used again`() async throws {
+        try await TestServer.with { server in
+            let database = try Database(server.address, connections: 1)
+            let host = try Database(server.address, connections: 1)
+            try await database.query("create table kept (n int)")
+            // As a host does whose disk is full, and as a standby is that is promoted: it stays so for sessions that are
+            // there, also when it is over.
+            try await host.query("alter database postgres set default_transaction_read_only = on")
+            try await host.query(
+                """
+                select pg_terminate_backend(pid, 5000) from pg_stat_activity
+                where datname is not null and pid <> pg_backend_pid()
+                """)
+            let refused = await failure { try await database.query("insert into kept values (1)") }
+            #expect(refused?.kind == .unavailable)
+            try await host.query("alter database postgres set default_transaction_read_only = off")
+            #expect(try await database.query("insert into kept values (1)").count == 1)
+            await host.shutdown()
+            await database.shutdown()
+        }
+    }
+
     @Test(.timeLimit(.minutes(1)))
     func `a pooler that has no connection to lend is asked again, also for notifications`() async throws {
         let server = try RefusingServer(sqlState: "XX000", "(EMAXCLIENTSESSION) max clients reached")
