@@ -96,6 +96,7 @@ struct Diagnosis: Sendable {
             ).rows.first
             let offset = (try facts?.decode(Double.self, "now")).map { $0 - begun.timeIntervalSince1970 } ?? 0
             guard try await Schema.missing(in: store.database).isEmpty else { throw Failure.notMigrated }
+            try await Schema.checkWritable(store.database)
             let table = try await store.table()
             let counts = try await store.counts()
             report(

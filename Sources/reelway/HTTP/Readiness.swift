@@ -6,6 +6,9 @@ import Transfer
 
 /// Whether the process can do what it is there for, as `GET /readyz` says.
 ///
+/// A database that takes no writes makes it unready, as one that is away does: no wish can be noted. An object store that goes
+/// away later doesn't: videos wait for it in the queue, and all else is answered as before.
+///
 /// As a service it is the first to be told of the end: from then on no load balancer shall send anything here.
 final class Readiness: Service {
     private struct State {
@@ -14,6 +17,8 @@ final class Readiness: Service {
     }
 
     private let state: Mutex<State>
+    /// The look at the database that is under way, for all who ask meanwhile: anyone may ask, as often as he likes.
+    private let look = Mutex<Task<APIError?, Never>?>(nil)
     private let objects: (any ObjectStore)?
 
     /// - Parameter objects: the object store that is prepared; `nil` where none is needed.
@@ -33,17 +38,38 @@ final class Readiness: Service {
     func check(_ database: Database) async throws {
         let (isStopping, storage) = state.withLock { ($0.isStopping, $0.storage) }
         if isStopping { throw Self.unready(.cancelled, "the service is stopping") }
-        let missing: [Schema.Migration]?
-        do {
-            missing = try await within(.seconds(3)) { try await Schema.missing(in: database) }
-        } catch {
-            let failure = Failure(error)
-            throw Self.unready(failure.code, "the database can't be used; the service's log says why", failure)
-        }
-        guard let missing else { throw Self.unready(.databaseUnavailable, "the database doesn't answer in time") }
-        guard missing.isEmpty else { throw Self.unready(Failure.notMigrated.code, Failure.notMigrated.message) }
+        if let fault = await databaseFault(database) { throw fault }
         if let storage {
             throw Self.unready(storage.code, "the object store can't be used; the service's log says why", storage)
+        }
+    }
+
+    private func databaseFault(_ database: Database) async -> APIError? {
+        let look = look.withLock { current in
+            if let current { return current }
+            let begun = Task {
+                defer { self.look.withLock { $0 = nil } }
+                return await Self.fault(of: database)
+            }
+            current = begun
+            return begun
+        }
+        return await look.value
+    }
+
+    private static func fault(of database: Database) async -> APIError? {
+        do {
+            let answered = try await within(.seconds(3)) {
+                guard try await Schema.missing(in: database).isEmpty else { throw Failure.notMigrated }
+                try await Schema.checkWritable(database)
+                return true
+            }
+            return answered == nil ? unready(.databaseUnavailable, "the database doesn't answer in time") : nil
+        } catch let failure as Failure {
+            return unready(failure.code, failure.message)
+        } catch {
+            let failure = Failure(error)
+            return unready(failure.code, "the database can't be used; the service's log says why", failure)
         }
     }
 

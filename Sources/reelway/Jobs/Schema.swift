@@ -36,6 +36,14 @@ struct Schema {
         return migrations.filter { !names.contains($0.name) }
     }
 
+    /// Makes sure that the database may be written: it may be a standby, or protect a full disk.
+    ///
+    /// - Throws: `PostgresError`.
+    static func checkWritable(_ database: Database) async throws {
+        // A write, which ends a session that takes none, also where all others have come to take them again.
+        try await database.query("update reelway_objects set finished = finished where false")
+    }
+
     /// Applies what is missing and returns it.
     ///
     /// - Parameters:

@@ -28,6 +28,43 @@ extension HTTPTests {
             }
         }
 
+        @Test func `a database that takes no writes makes it unready`() async throws {
+            try await LiveService.with { service in
+                #expect(try await service.request("GET", "/readyz").status == 200)
+                try await service.setReadOnly(true)
+                let refused = try await service.request("GET", "/readyz")
+                #expect(refused.status == 503)
+                #expect(refused.errorCode == "database_unavailable")
+                #expect(service.log.text.contains("read-only"))
+                try await service.setReadOnly(false)
+                #expect(try await service.request("GET", "/readyz").status == 200)
+            }
+        }
+
+        @Test func `however many ask whether it is ready, others are served`() async throws {
+            try await LiveService.with { service in
+                let id = try await service.test.insertVideo()
+                let lock = Database(try Configuration(address: service.test.address))
+                try await lock.transaction { transaction in
+                    try await transaction.query("lock table reelway_migrations")
+                    try await withThrowingTaskGroup(of: Int.self) { group in
+                        for _ in 0..<20 {
+                            group.addTask { try await service.request("GET", "/readyz").status }
+                        }
+                        try await service.until("a probe waits for the lock") {
+                            try await lock.query("select from pg_locks where not granted").count > 0
+                        }
+                        let begun = ContinuousClock.now
+                        #expect(try await service.trigger(id).status == 202)
+                        #expect(.now - begun < .seconds(1.5))
+                        for try await status in group { #expect(status == 503) }
+                        #expect(.now - begun < .seconds(8))
+                    }
+                }
+                await lock.shutdown()
+            }
+        }
+
         @Test func `a database that is away makes 503s, not silence, and is found again`() async throws {
             try await OwnServer.with { server, test in
                 try await LiveService.with(on: test) { service in
@@ -109,6 +146,30 @@ extension HTTPTests {
                 ])
             #expect(!json.contains("\n"))
         }
+    }
+}
+
+extension LiveService {
+    /// Waits until something is so that only the database knows.
+    fileprivate func until(_ what: String, _ condition: () async throws -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while try await !condition() {
+            try #require(ContinuousClock.now < deadline, "\(what)")
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Has the database take no writes from sessions that begin from now on, and ends those there are.
+    fileprivate func setReadOnly(_ isReadOnly: Bool) async throws {
+        let name = test.address.split(separator: "/").last ?? ""
+        let server = Database(try Configuration(address: TestDatabase.Way.direct.server))
+        let word = isReadOnly ? "on" : "off"
+        try await server.query("alter database \(name) set default_transaction_read_only = \(word)")
+        if isReadOnly {
+            try await server.query(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1", String(name))
+        }
+        await server.shutdown()
     }
 }
 
