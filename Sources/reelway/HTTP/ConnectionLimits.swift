@@ -1,9 +1,12 @@
 import HTTPTypes
+import Hummingbird
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
 
-/// Cuts off clients that are too slow or send what isn't HTTP, so that none of them holds a connection for ever.
+/// Cuts off clients that are too slow or send what isn't HTTP, so that none of them holds a connection for ever, and tells
+/// those to go on that wait for leave to send a body.
 ///
 /// ```
 /// socket ─▶ HTTP decoder ─▶ ConnectionLimits ─▶ Hummingbird
@@ -45,12 +48,23 @@ final class ConnectionLimits: ChannelDuplexHandler, RemovableChannelHandler {
 
     init(_ limits: Limits) { self.limits = limits }
 
+    func handlerAdded(context: ChannelHandlerContext) {
+        let pipeline = context.pipeline.syncOperations
+        guard let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self) else { return }
+        try? pipeline.addHandler(OldClients(), position: .before(codec))
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosing else { return }
         switch unwrapInboundIn(data) {
-        case .head:
+        case .head(let head):
             unanswered += 1
             isBodyOpen = true
+            if unanswered == 1, head.headerFields[.expect]?.lowercased() == "100-continue",
+                head.headerFields[.contentLength].flatMap({ Int($0) }) ?? 0 <= Request.bodyLimit
+            {
+                context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+            }
             bodyDeadline?.cancel()
             bodyDeadline = schedule(context, in: limits.request) { handler, context in
                 handler.refuse(

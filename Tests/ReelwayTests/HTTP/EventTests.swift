@@ -142,6 +142,25 @@ extension HTTPTests {
             }
         }
 
+        @Test func `a client of HTTP/1.0 gets the events as they are, up to the connection's end`() async throws {
+            try await LiveService.with { service in
+                let id = try await service.test.insertVideo()
+                let job = try await service.claim()
+                #expect(try await service.store.complete(job, key: "k", url: "https://x/y.mp4", report: nil))
+                let (head, lines, closed) = try await HTTPConnection.with(port: service.port) { connection in
+                    try await connection.send("GET /videos/\(id)/events HTTP/1.0\r\n\r\n")
+                    let head = try await connection.head()
+                    let event = Data("retry: 2000\n\nid: ".utf8)
+                    let lines = try await connection.bytes(event.count) == event
+                    return (head, lines, await connection.closes(within: 5))
+                }
+                #expect(head.status == 200)
+                #expect(head.headers["transfer-encoding"] == nil)
+                #expect(lines)
+                #expect(closed)
+            }
+        }
+
         @Test func `silence is broken by a comment`() async throws {
             try await LiveService.with(.init(heartbeat: .milliseconds(500))) { service in
                 let id = try await service.test.insertVideo()

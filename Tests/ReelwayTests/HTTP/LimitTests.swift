@@ -134,6 +134,33 @@ extension HTTPTests {
             }
         }
 
+        @Test func `a client that asks before it sends its body is told to go on`() async throws {
+            try await LiveService.with { service in
+                let id = try await service.test.insertVideo()
+                let body = "{\"videoId\":\"\(id)\"}"
+                let head = "host: localhost\r\nexpect: 100-continue\r\ncontent-length: \(body.utf8.count)\r\n\r\n"
+                let statuses = try await HTTPConnection.with(port: service.port) { connection in
+                    try await connection.send("POST /transcode HTTP/1.1\r\n\(head)")
+                    let leave = try await connection.head(seconds: 5)
+                    try await connection.send(body)
+                    return (leave.status, try await connection.answer(seconds: 5).status)
+                }
+                #expect(statuses == (100, 202))
+                // HTTP/1.0 has no such answer, and one that will be refused needn't be sent.
+                let old = try await HTTPConnection.with(port: service.port) { connection in
+                    try await connection.send("POST /transcode HTTP/1.0\r\n\(head)\(body)")
+                    return try await connection.answer(seconds: 5).status
+                }
+                #expect(old == 202)
+                let refused = try await HTTPConnection.with(port: service.port) { connection in
+                    let more = head.replacing("length: \(body.utf8.count)", with: "length: 70000")
+                    try await connection.send("POST /transcode HTTP/1.1\r\n\(more)")
+                    return try await connection.answer(seconds: 5).status
+                }
+                #expect(refused == 413)
+            }
+        }
+
         @Test func `a request that was answered before its body came is answered no second time`() async throws {
             try await LiveService.with(.init(limits: Self.short)) { service in
                 try await HTTPConnection.with(port: service.port) { connection in
