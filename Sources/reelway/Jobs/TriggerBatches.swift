@@ -27,6 +27,9 @@ actor TriggerBatches {
         let continuation: CheckedContinuation<TriggerOutcome, any Error>
     }
 
+    /// An id as the database tells it from others, for which Swift's texts can be equal: é in one character or in two.
+    private typealias Spelling = [UInt8]
+
     /// As many ids as one statement takes.
     private static let most = 500
 
@@ -52,9 +55,9 @@ actor TriggerBatches {
         while !waiting.isEmpty {
             let batch = waiting.prefix(Self.most)
             waiting.removeFirst(batch.count)
-            let outcomes: Result<[String: TriggerOutcome?], any Error>
+            let outcomes: Result<[Spelling: TriggerOutcome?], any Error>
             do {
-                outcomes = .success(try await ask(for: Set(batch.map(\.id)), table))
+                outcomes = .success(try await ask(for: batch.map(\.id), table))
             } catch {
                 outcomes = .failure(error)
             }
@@ -63,7 +66,7 @@ actor TriggerBatches {
                 switch outcomes {
                 case .failure(let error): waiter.continuation.resume(throwing: error)
                 case .success(let outcomes):
-                    switch outcomes[waiter.id] {
+                    switch outcomes[Spelling(waiter.id.utf8)] {
                     case .some(.some(let outcome)): waiter.continuation.resume(returning: outcome)
                     case .some(.none) where .now < waiter.deadline: held.append(waiter)
                     case .some(.none): waiter.continuation.resume(throwing: JobStore.rowIsHeld)
@@ -86,12 +89,12 @@ actor TriggerBatches {
     ///
     /// - Returns: for each video that is there what became of the wish; nil for one that would have to be changed and is
     ///   held by another transaction.
-    private func ask(for ids: Set<String>, _ table: VideoTable) async throws -> [String: TriggerOutcome?] {
+    private func ask(for ids: [String], _ table: VideoTable) async throws -> [Spelling: TriggerOutcome?] {
         // The row trigger queues what is set to pending. Locked in one order, two batches never wait for each other.
         let answer = try await database.query(
             """
             with asked as (
-                select \(table.cast("id")) as id from unnest($1::text[]) as id
+                select distinct \(table.cast("id")) as id from unnest($1::text[]) as id
             ), idle as (
                 select v.id from product_videos v join asked using (id)
                 where v.onedrive_file_id is not null and (
@@ -106,8 +109,8 @@ actor TriggerBatches {
                 v.social_ready_status = 'pending' and v.social_ready_next_attempt_at is not null as is_asked
             from asked join product_videos v using (id) left join queued using (id)
             """,
-            Array(ids), JobState.changed(by: .triggered).map(\.rawValue))
-        var outcomes: [String: TriggerOutcome?] = [:]
+            ids, JobState.changed(by: .triggered).map(\.rawValue))
+        var outcomes: [Spelling: TriggerOutcome?] = [:]
         for row in answer.rows {
             let isQueued = try row.decode(Bool.self, "is_queued") || row.decode(Bool.self, "is_asked")
             let outcome: TriggerOutcome? =
@@ -118,7 +121,7 @@ actor TriggerBatches {
                 case _ where try row.decode(Bool.self, "has_no_source"): .noSource
                 default: nil
                 }
-            outcomes.updateValue(outcome, forKey: try row.decode(String.self, "id"))
+            outcomes.updateValue(outcome, forKey: Spelling(try row.decode(String.self, "id").utf8))
         }
         return outcomes
     }

@@ -48,6 +48,26 @@ struct JobStoreRequestsTests {
         }
     }
 
+    @Test func `ids that only look the same are two`() async throws {
+        try await TestDatabase.with { test in
+            try await test.database.query("create table product_videos (id text primary key, onedrive_file_id text)")
+            _ = try await Schema.migrate(test.database, standalone: false)
+            let store = JobStore(test.database)
+            let ids = ["caf\u{e9}", "cafe\u{301}"]
+            for id in ids {
+                try await test.database.query(
+                    "insert into product_videos (id, onedrive_file_id) values ($1, 'item')", id)
+            }
+            try await test.database.query("update product_videos set social_ready_status = 'failed'")
+            try await withThrowingTaskGroup(of: TriggerOutcome.self) { group in
+                for _ in 0..<20 { for id in ids { group.addTask { try await store.trigger(id) } } }
+                for try await outcome in group { #expect(outcome == .queued) }
+            }
+            #expect(try await store.claim(owner: "a", lease: 60) != nil)
+            #expect(try await store.claim(owner: "b", lease: 60) != nil)
+        }
+    }
+
     @Test func `a row that someone holds keeps only its own caller waiting`() async throws {
         try await TestDatabase.withStore { test, store in
             let held = try await test.insertVideo()
