@@ -75,7 +75,7 @@ final class JobStore: Sendable {
 
     private static func columns(of table: VideoTable) -> String {
         """
-        v.id::text as id, v.onedrive_file_id::text as file_id, nullif(\(table.optional("onedrive_drive_id")), '') as drive_id,
+        v.id::text as id, v.onedrive_file_id::text as file_id, \(table.driveID) as drive_id,
             v.social_ready_attempts as attempt, v.social_ready_fence as fence
         """
     }

@@ -80,7 +80,7 @@ extension JobStore {
         let table = try await table()
         let answer = try await database.query(
             """
-            select v.onedrive_file_id::text as file_id, \(table.optional("onedrive_drive_id")) as drive_id
+            select v.onedrive_file_id::text as file_id, \(table.driveID) as drive_id
             from product_videos v where v.onedrive_file_id is not null
             order by v.social_ready_next_attempt_at nulls last limit 1
             """)

@@ -49,6 +49,9 @@ struct VideoTable: Sendable, Equatable {
         optionalColumns.contains(column) ? "v.\(column)::text" : "null::text"
     }
 
+    /// The drive of the row `v`; null where it is the account's own.
+    var driveID: String { "nullif(\(optional("onedrive_drive_id")), '')" }
+
     private static func normalized(_ id: String, as type: String) -> String? {
         switch type {
         case "uuid": UUID(uuidString: id).map(\.postgresText)

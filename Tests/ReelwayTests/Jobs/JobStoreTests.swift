@@ -39,6 +39,20 @@ struct JobStoreTests {
         }
     }
 
+    @Test func `an empty drive is the account's own`() async throws {
+        try await TestDatabase.withStore { test, store in
+            _ = try await test.insertVideo("item-1")
+            try await test.database.query("update product_videos set onedrive_drive_id = ''")
+            let source = try #require(try await store.anySource())
+            #expect(source.fileID == "item-1" && source.driveID == nil)
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            #expect(job.driveID == nil)
+            try await test.database.query("update product_videos set onedrive_drive_id = 'drive'")
+            try await store.release(job)
+            #expect(try await store.claim(owner: "a", lease: 60)?.driveID == "drive")
+        }
+    }
+
     @Test func `no two of twenty workers claim one of fifty videos`() async throws {
         try await TestDatabase.withStore(connections: 20) { test, store in
             try await test.database.query(
