@@ -49,10 +49,10 @@ struct JobRun: Sendable {
         watch.letGo()
         if result == nil { logger.error("the video's thread hangs and keeps its place until it ends") }
         let end = await conclude(result, logger)
-        let progress = watch.progress
+        let stored = end.outcome == .ready ? try? result?.get().bytes : nil
         metrics.ended(
             end.outcome, code: end.code, seconds: start.duration(to: .now) / .seconds(1),
-            bytesRead: progress?.bytesIn ?? 0, bytesWritten: end.outcome == .ready ? progress?.bytesOut ?? 0 : 0)
+            bytesRead: watch.progress?.bytesIn ?? 0, bytesWritten: stored ?? 0)
         return result == nil ? thread : nil
     }
 

@@ -87,6 +87,16 @@ struct JobRunTests {
         }
     }
 
+    @Test func `What is counted as stored is what the store has`() async throws {
+        try await Shop.with { shop in
+            let id = try await shop.insert(Clips.small)
+            let bench = try Bench(shop)
+            try await bench.running { _ in try await shop.ready(id) }
+            let stored = try await shop.fetch(try #require(try await shop.test.row(id)?["social_ready_url"])).count
+            #expect(bench.metrics.text(queue: nil).contains("reelway_stored_bytes_total \(stored)\n"))
+        }
+    }
+
     /// Its memberwise initializer is the engine's own.
     private static func progress(_ stage: Media.Progress.Stage, _ fraction: Double) throws -> Media.Progress {
         let bytes = Int64(fraction * 1e6)
