@@ -15,7 +15,8 @@ struct DatabaseCommandTests {
         try await TestDatabase.with { test in
             let refused = try await reelway("migrate", on: test)
             #expect(refused.status == 69)
-            #expect(refused.errors.contains("product_videos"))
+            #expect(refused.errors.contains("no table product_videos where Reelway looks (search_path)"))
+            #expect(refused.errors.contains("reelway migrate --standalone"))
             let dry = try await reelway("migrate", "--standalone", "--dry-run", on: test)
             #expect(dry.status == 0)
             #expect(dry.output.contains("create table if not exists product_videos"))

@@ -213,6 +213,46 @@ struct WorkerTests {
         }
     }
 
+    @Test func `What requests wait for in the database keeps no video waiting`() async throws {
+        try await Shop.with { shop in
+            let service = try shop.service(["PORT": "0", "STORAGE_PUBLIC_URL": shop.store.publicURL(key: "")])
+            let port = try await service.port()
+            let looked = try await shop.insert(Clips.small)
+            try await shop.ready(looked)
+            // Whoever looks at a video waits for longer than a statement may take.
+            try await shop.test.database.transaction { transaction in
+                try await transaction.run(
+                    script: """
+                        alter table product_videos rename to videos;
+                        create view product_videos as select * from videos
+                            where current_query() not like '%json_build_object%' or pg_sleep(60) is null
+                        """)
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<8 {
+                    group.addTask {
+                        while !Task.isCancelled {
+                            _ = try? await HTTPConnection.with(port: port) {
+                                try await $0.request("GET", "/videos/\(looked)")
+                            }
+                        }
+                    }
+                }
+                try await shop.until("all connections of the requests are taken", within: 10) {
+                    try await shop.test.database.query(
+                        "select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
+                    ).count == 4
+                }
+                let id = try await shop.insert(Clips.small)
+                try await shop.wait(id, within: 20) { $0["social_ready_status"] == "ready" }
+                #expect(try await shop.test.row(id)?["social_ready_fence"] == "1")
+                group.cancelAll()
+            }
+            service.signal(SIGTERM)
+            _ = try await service.end(within: 60)
+        }
+    }
+
     @Test func `Two replicas of the service finish a queue without doing a video twice, however often it is asked for`()
         async throws
     {
