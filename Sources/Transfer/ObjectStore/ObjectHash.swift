@@ -21,19 +21,15 @@ final class ObjectHash: HTTPReceiver {
         of key: String, bytes: Int64, _ client: S3Client, _ isCancelled: @escaping @Sendable () -> Bool,
         onBytes: @escaping @Sendable (Int) -> Void
     ) throws -> String {
-        var attempt = 0
-        var firstFailure: ContinuousClock.Instant?
+        var failures = StoreFailures()
         while true {
-            attempt += 1
             let failure: StorageFailure
             switch fetch(key, bytes, client, isCancelled, onBytes) {
             case .success(let hash): return hash
             case .failure(let found): failure = found
             }
             if isCancelled() { throw StoreExchange.cancelled }
-            let since = firstFailure ?? .now
-            firstFailure = since
-            guard let pause = client.exchange.pause(after: failure, attempt: attempt, since: since) else {
+            guard let pause = client.exchange.pause(after: failure, in: &failures) else {
                 throw failure.error(client.exchange.store)
             }
             StoreExchange.sleep(pause, isCancelled)

@@ -136,14 +136,18 @@ public struct UploadMeasures: Sendable, Equatable {
     public var bytesFetched: Int64 = 0
     /// Time in which something was on its way, in seconds.
     public var uploadSeconds: Double = 0
+    /// Goes with the clock while the store has asked to be left alone, and stands still otherwise; in seconds. So an upload
+    /// that waits at its store's wish can be told from one that hangs.
+    public var lastRest: Double = 0
     /// Bytes that went to the local disk in between.
     public var temporaryBytes: Int64 = 0
 
     /// Makes measures; by default nothing was sent yet.
     public init(
         bytesSent: Int64 = 0, bytesTransmitted: Int64 = 0, bytesFetched: Int64 = 0, uploadSeconds: Double = 0,
-        temporaryBytes: Int64 = 0
+        lastRest: Double = 0, temporaryBytes: Int64 = 0
     ) {
+        self.lastRest = lastRest
         self.bytesSent = bytesSent
         self.bytesTransmitted = bytesTransmitted
         self.bytesFetched = bytesFetched

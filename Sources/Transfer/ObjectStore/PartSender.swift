@@ -42,8 +42,7 @@ final class PartSender: Sendable {
     private struct Pending {
         let part: S3Part
         let uploadID: String
-        var failures = 0
-        var firstFailure: ContinuousClock.Instant?
+        var failures = StoreFailures()
         var isSending = false
         var exchange: HTTPExchange?
         var due = ContinuousClock.now
@@ -127,21 +126,25 @@ final class PartSender: Sendable {
                 (condition(state), state.pending.values.filter { !$0.isSending }.map(\.due).min())
             }
             if holds { return }
-            let pause = due.map { ($0 - .now) / .seconds(1) } ?? 1
+            let pause = due.map { (max($0, restEnd) - .now) / .seconds(1) } ?? 1
             _ = somethingEnded.wait(timeout: .now() + min(max(pause, 0.001), 1))
         }
     }
+
+    /// When the store may be sent something.
+    private var restEnd: ContinuousClock.Instant { client.exchange.rest?.end ?? .now }
 
     private func startDue() throws {
         let due = try state.withLock { state in
             if let failure = state.failure { throw failure }
             if state.isCancelled { throw StoreExchange.cancelled }
             let now = ContinuousClock.now
+            guard restEnd <= now else { return [Pending]() }
             let due = state.pending.values.filter { !$0.isSending && $0.due <= now }
             for var pending in due {
                 pending.isSending = true
                 // Time in which its owner had nothing to send is none in which the store failed.
-                if let first = pending.firstFailure { pending.firstFailure = first + (now - pending.due) }
+                if let since = pending.failures.since { pending.failures.since = since + (now - pending.due) }
                 state.pending[pending.part.number] = pending
                 state.begin()
             }
@@ -181,10 +184,7 @@ final class PartSender: Sendable {
             } catch {
                 failure = error
             }
-            pending.failures += 1
-            let since = pending.firstFailure ?? .now
-            pending.firstFailure = since
-            if let pause = client.exchange.pause(after: failure, attempt: pending.failures, since: since) {
+            if let pause = client.exchange.pause(after: failure, in: &pending.failures) {
                 pending.due = .now + .seconds(pause)
             } else if !state.isCancelled, state.failure == nil {
                 state.failure = failure.error(client.exchange.store)

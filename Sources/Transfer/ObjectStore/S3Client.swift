@@ -6,7 +6,7 @@ internal import Foundation
 struct S3Client: Sendable {
     let address: S3Address
     let signer: SignatureV4
-    let exchange: StoreExchange
+    var exchange: StoreExchange
     /// Bodies are hashed where no TLS protects them.
     private let signsPayload: Bool
 

@@ -59,8 +59,10 @@ public final class S3Store: ObjectStore {
         if let fault = S3Address.fault(inKey: key) {
             throw TransferError(.storageRejected, "the object's key can't be used: \(fault)")
         }
+        var client = objects
+        client.exchange.rest = StoreRest()
         return S3Upload(
-            key: key, isShared: isShared, client: objects, settings: settings,
+            key: key, isShared: isShared, client: client, settings: settings,
             prepare: { (isCancelled) throws(TransferError) in try self.makeBucket(isCancelled) }, onEvent: onEvent)
     }
 

@@ -137,7 +137,8 @@ final class S3Upload: ObjectUpload {
         let (confirmed, fetched) = state.withLock { ($0.confirmed, $0.fetched) }
         return UploadMeasures(
             bytesSent: max(confirmed, sender.confirmedBytes), bytesTransmitted: sender.transmittedBytes,
-            bytesFetched: fetched, uploadSeconds: sender.activeSeconds)
+            bytesFetched: fetched, uploadSeconds: sender.activeSeconds,
+            lastRest: client.exchange.rest?.seconds ?? 0)
     }
 
     // MARK: Sending

@@ -7,6 +7,8 @@ struct StoreExchange: Sendable {
     let policy: RetryPolicy
     /// Names the store in messages.
     let store: String
+    /// Set where something is under way that would be lost if a rest that the store asks for weren't waited for.
+    var rest: StoreRest?
 
     /// What an exchange ended with, and whether a failed try before may have taken effect all the same.
     struct Outcome<Value> {
@@ -26,11 +28,9 @@ struct StoreExchange: Sendable {
         read: (HTTPResponse) throws(StorageFailure) -> Value
     ) throws(TransferError) -> Outcome<Value> {
         var wasUncertain = false
-        var attempt = 0
-        var firstFailure: ContinuousClock.Instant?
+        var failures = StoreFailures()
         while true {
             if isCancelled() { throw StoreExchange.cancelled }
-            attempt += 1
             let failure: StorageFailure
             do {
                 let response = try client.send(request(), isCancelled: isCancelled)
@@ -44,26 +44,10 @@ struct StoreExchange: Sendable {
                 failure = StorageFailure(transport: error)
             }
             wasUncertain = wasUncertain || failure.isUncertain
-            let since = firstFailure ?? .now
-            firstFailure = since
-            guard let pause = pause(after: failure, attempt: attempt, since: since) else {
+            guard let pause = pause(after: failure, in: &failures) else {
                 return Outcome(result: .failure(failure), wasUncertain: wasUncertain)
             }
             StoreExchange.sleep(pause, isCancelled)
-        }
-    }
-
-    /// Seconds to wait before the next try; `nil` to give up.
-    ///
-    /// - Parameters:
-    ///   - attempt: how many times it has failed in a row.
-    ///   - since: when it failed first.
-    func pause(after failure: StorageFailure, attempt: Int, since first: ContinuousClock.Instant) -> Double? {
-        guard let fault = failure.fault else { return nil }
-        let elapsed = (.now - first) / .seconds(1)
-        switch policy.decide(fault, attempt: attempt, elapsed: elapsed, random: .random(in: 0...1)) {
-        case .retry(let seconds): return seconds
-        case .giveUp: return nil
         }
     }
 

@@ -83,6 +83,7 @@ struct Pipeline: Sendable {
         watch.count {
             let measures = upload.measures
             return measures.bytesSent &+ measures.bytesTransmitted &+ measures.bytesFetched
+                &+ Int64(measures.lastRest * 1000)
         }
 
         let source = RemoteSource(download)

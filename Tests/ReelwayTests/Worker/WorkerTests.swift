@@ -213,6 +213,23 @@ struct WorkerTests {
         }
     }
 
+    @Test(arguments: [Clips.small, Clips.large])
+    func `A store that asks for a rest in mid-way gets it, and nothing is done twice for that`(clip: String)
+        async throws
+    {
+        try await Shop.with(["REELWAY_STALL_SECONDS": "3", "REELWAY_MAX_ATTEMPTS": "1"]) { shop in
+            let proxy = try await StorageProxy.start(upstream: try #require(shop.environment["S3_ENDPOINT"]))
+            let busy = StorageFault.Action.refuse(.s3(503, code: "SlowDown", retryAfter: 6))
+            proxy.setFaults([clip == Clips.small ? .put(busy) : .part(2, busy)])
+            let worker = try shop.worker(["S3_ENDPOINT": proxy.url])
+            try await shop.ready(try await shop.insert(clip), within: 40)
+            #expect(proxy.requests.contains { $0.status == 503 })
+            worker.signal(SIGTERM)
+            _ = try await worker.end(within: 20)
+            await proxy.stop()
+        }
+    }
+
     @Test func `What requests wait for in the database keeps no video waiting`() async throws {
         try await Shop.with { shop in
             let service = try shop.service(["PORT": "0", "STORAGE_PUBLIC_URL": shop.store.publicURL(key: "")])
