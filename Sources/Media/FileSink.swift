@@ -33,9 +33,7 @@ public final class FileSink: ByteSink {
     ) throws {
         location = path
         // What a link leads to is replaced, not the link: that may be everyone's, such as /dev/stdout.
-        let resolved = realpath(path, nil)
-        defer { free(resolved) }
-        target = resolved.map { String(cString: $0) } ?? path
+        target = FileSink.followed(path) ?? path
         self.overwrite = overwrite
         self.isDurable = isDurable
         self.makeFolder = makeFolder
@@ -50,6 +48,11 @@ public final class FileSink: ByteSink {
             }
             if !overwrite { throw MediaError(.outputExists, "\(path) exists; choose another name or give --overwrite") }
             isReplacing = true
+        } else if errno == ENAMETOOLONG {
+            throw MediaError(.storageRejected, "\(path) can't be written: File name too long; give a shorter one")
+        } else if !overwrite, lstat(path, &status) == 0 {
+            throw MediaError(
+                .outputExists, "\(path) exists as a link to nothing; choose another name or give --overwrite")
         }
         let folder = FileSink.folder(of: target)
         descriptor = try inFolder { open(folder, FileSink.unnamedFile | O_RDWR | O_CLOEXEC, 0o666) }
@@ -134,10 +137,28 @@ public final class FileSink: ByteSink {
     /// what a living one writes there.
     public static func isLeft(_ name: String, of path: String) -> Bool { name.hasPrefix(hiddenPrefix(path)) }
 
+    /// Whether two paths name one file, be it there or not.
+    public static func isSame(_ path: String, _ other: String) -> Bool { place(of: path) == place(of: other) }
+
+    /// Where a path leads; of a file that isn't there, where it would be.
+    private static func place(of path: String) -> String {
+        followed(path) ?? "\(followed(folder(of: path)) ?? folder(of: path))/\(name(of: path))"
+    }
+
+    /// Where a path leads through links; `nil`: nowhere.
+    private static func followed(_ path: String) -> String? {
+        let resolved = realpath(path, nil)
+        defer { free(resolved) }
+        return resolved.map { String(cString: $0) }
+    }
+
     /// As much of the name as leaves room for what tells attempts apart.
     private static func hiddenPrefix(_ path: String) -> String {
-        let name = path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...]
-        return ".reelway-\(String(decoding: name.utf8.prefix(200), as: UTF8.self))-"
+        ".reelway-\(String(decoding: name(of: path).utf8.prefix(200), as: UTF8.self))-"
+    }
+
+    private static func name(of path: String) -> Substring {
+        path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...]
     }
 
     private static func folder(of path: String) -> String {

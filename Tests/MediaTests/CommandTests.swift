@@ -96,6 +96,21 @@ struct CommandTests {
         #expect(try Scratch.contents(of: folder) == [])
     }
 
+    @Test func `a name that no file can get is refused before any work`() throws {
+        let folder = try Scratch.folder()
+        try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: "none")
+        for (output, code) in [
+            ("", "usage"), (folder + "/link", "output_exists"),
+            (folder + "/" + String(repeating: "x", count: 256), "storage_rejected"),
+        ] {
+            // The source isn't looked at: that it is missing isn't said.
+            let result = try reelway(["transcode", folder + "/none.mp4", output, "--progress", "none"])
+            #expect(result.errors.hasPrefix("reelway: \(code): "), "\(result.errors)")
+        }
+        #expect(try reelway(["transcode", "", folder + "/out.mp4"]).status == 64)
+        #expect(try Scratch.contents(of: folder) == ["link"])
+    }
+
     @Test func `--report writes the JSON of the contract, of a success and of a failure`() throws {
         let folder = try Scratch.folder()
         let good = try reelway(

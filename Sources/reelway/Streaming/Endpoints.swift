@@ -13,6 +13,7 @@ struct Endpoints {
 
     /// A path, `-`, `http(s)://…`, `onedrive:ITEM` or `onedrive:DRIVE/ITEM`.
     mutating func input(_ name: String) throws -> any ByteSource {
+        if name.isEmpty { throw Failure(.usage, "INPUT is empty; give a path, - or an address") }
         if name == "-" { return StandardInput(isCancelled: isCancelled) }
         let lowercased = name.lowercased()
         let download: RangedSource
@@ -48,6 +49,7 @@ struct Endpoints {
 
     /// A path, `s3://BUCKET/KEY` or `supabase://BUCKET/KEY`, for a video of a profile.
     mutating func output(_ name: String, profile: Profile, overwrite: Bool) throws -> any ByteSink {
+        if name.isEmpty { throw Failure(.usage, "OUTPUT is empty; give a path or s3://BUCKET/KEY") }
         guard let scheme = ["s3", "supabase"].first(where: { name.lowercased().hasPrefix("\($0)://") }) else {
             return try FileSink(path: name, overwrite: overwrite)
         }
