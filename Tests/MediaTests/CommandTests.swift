@@ -175,6 +175,21 @@ struct CommandTests {
         }
     }
 
+    @Test func `a report that would take the video's place, or its source's, is refused before any work`() throws {
+        let folder = try Scratch.folder()
+        try FileManager.default.copyItem(atPath: Fixture.path("copy-no-audio.mp4"), toPath: folder + "/in.mp4")
+        try FileManager.default.createSymbolicLink(atPath: folder + "/link.mp4", withDestinationPath: "in.mp4")
+        let source = try Data(contentsOf: URL(fileURLWithPath: folder + "/in.mp4"))
+        for report in ["/out.mp4", "/./out.mp4", "/in.mp4", "/link.mp4"] {
+            let refused = try reelway([
+                "transcode", folder + "/in.mp4", folder + "/out.mp4", "--report", folder + report, "--progress", "none",
+            ])
+            #expect(refused.status == 64 && refused.errors.hasPrefix("reelway: usage: "), "\(refused.errors)")
+            #expect(try Scratch.contents(of: folder) == ["in.mp4", "link.mp4"])
+            #expect(try Data(contentsOf: URL(fileURLWithPath: folder + "/in.mp4")) == source)
+        }
+    }
+
     @Test func `a report goes to a device as well`() throws {
         let folder = try Scratch.folder()
         let (clip, output) = (Fixture.path("copy-no-audio.mp4"), folder + "/out.mp4")

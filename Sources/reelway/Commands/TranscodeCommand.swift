@@ -33,7 +33,8 @@ struct TranscodeCommand: ParsableCommand {
         var file: ReportFile?
         var finished = Report()
         do {
-            // The report first: one that can't be written is refused before any work.
+            // The report first: one that can't be written, or would take a video's place, is refused before any work.
+            try refuseReportInPlaceOfVideo()
             file = try report.map(ReportFile.init)
             try transcode(interruption, display, &finished)
             display.end()
@@ -48,6 +49,13 @@ struct TranscodeCommand: ParsableCommand {
             finished.ok = false
             try? file?.write(finished)
             throw ExitStatus(code: status)
+        }
+    }
+
+    private func refuseReportInPlaceOfVideo() throws {
+        guard let report, report != "-" else { return }
+        for (video, name) in [(input, "INPUT"), (output, "OUTPUT")] where FileSink.isSame(report, video) {
+            throw Failure(.usage, "--report names the same file as \(name); give the report a file of its own")
         }
     }
 
