@@ -17,4 +17,15 @@ public struct Progress: Sendable, Codable, Equatable {
     public var bytesIn: Int64
     /// Bytes of the result so far.
     public var bytesOut: Int64
+
+    /// Each line has each key: `etaSeconds` is `null` where it can't be told.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(stage, forKey: .stage)
+        try values.encode(progress, forKey: .progress)
+        try values.encode(etaSeconds, forKey: .etaSeconds)
+        try values.encode(speed, forKey: .speed)
+        try values.encode(bytesIn, forKey: .bytesIn)
+        try values.encode(bytesOut, forKey: .bytesOut)
+    }
 }

@@ -250,6 +250,11 @@ struct CommandTests {
         #expect(steps.count >= 2)
         #expect(zip(steps.dropFirst(), steps).allSatisfy { $0.progress >= $1.progress })
         #expect(steps.allSatisfy { (0...1).contains($0.progress) })
+        for line in result.text.split(separator: "\n") {
+            let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+            #expect(
+                object?.keys.sorted() == ["bytesIn", "bytesOut", "etaSeconds", "progress", "speed", "stage"], "\(line)")
+        }
     }
 
     @Test func `--progress json leaves standard output to a report that goes there`() throws {
