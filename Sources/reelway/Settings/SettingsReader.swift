@@ -38,6 +38,17 @@ struct SettingsReader {
         faults.append(Fault(variable: variable, mend: mend))
     }
 
+    /// A fault, if the variable is unset: what is wrong with one that is set has been said.
+    mutating func faultIfUnset(_ variable: String, _ mend: String) {
+        if given(variable) == nil { fault(variable, mend) }
+    }
+
+    /// Lists a variable that isn't set with the default that the others lead to.
+    mutating func listDefault(_ fallback: String, of variable: String) {
+        guard let index = entries.firstIndex(where: { $0.variable == variable }) else { return }
+        entries[index] = Entry(variable: variable, shown: fallback, source: .default)
+    }
+
     /// A text; an empty variable counts as one that is not set.
     mutating func text(_ variable: String) -> String? {
         let value = given(variable)

@@ -94,11 +94,19 @@ struct StorageSettings: Sendable {
         case .auto:
             if directory != nil { break }
             if let s3 { choice = .s3(s3) } else if let supabase { choice = .tus(supabase) }
-            // Whoever names a store doesn't mean another one, nor a folder.
-            if s3 == nil, endpoint != ownEndpoint, accessKey == nil, secretKey == nil {
+            // Whoever names a store, or half of one, doesn't mean another one, nor a folder.
+            if s3 != nil { break }
+            if endpoint != ownEndpoint, accessKey == nil, secretKey == nil {
                 reader.fault("S3_ACCESS_KEY_ID", "is needed beside S3_ENDPOINT, with S3_SECRET_ACCESS_KEY")
+            } else if endpoint == nil, accessKey != nil, secretKey != nil {
+                reader.faultIfUnset("S3_ENDPOINT", "is needed beside S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY")
+            } else if supabase == nil, supabaseURL != nil {
+                reader.faultIfUnset("SUPABASE_SERVICE_ROLE_KEY", "is needed beside SUPABASE_URL; or set STORAGE_DIR")
+            } else if supabase == nil, serviceKey != nil || anonKey != nil {
+                reader.faultIfUnset("SUPABASE_URL", "is needed beside Supabase's keys; or set STORAGE_DIR")
             }
         }
+        if directory == nil, case .directory(let path) = choice { reader.listDefault(path, of: "STORAGE_DIR") }
         let ofSupabase = supabaseURL.map { "\($0)/storage/v1/object/public/\(bucket)" }
         let defaultURL: String? =
             switch choice {

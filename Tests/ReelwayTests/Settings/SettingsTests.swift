@@ -133,6 +133,43 @@ struct SettingsTests {
         #expect(throws: SettingsError.self) { try Settings(["S3_ENDPOINT": "https://store.example"]) }
     }
 
+    @Test(arguments: [
+        ("SUPABASE_URL", "https://abcd.supabase.co", "SUPABASE_SERVICE_ROLE_KEY"),
+        ("SUPABASE_SERVICE_ROLE_KEY", "service", "SUPABASE_URL"), ("SUPABASE_ANON_KEY", "anon", "SUPABASE_URL"),
+    ])
+    func `half a store isn't taken for none, whose videos go to a folder`(name: String, value: String, missing: String)
+        throws
+    {
+        let error = #expect(throws: SettingsError.self) { try Settings([name: value]) }
+        #expect(error?.faults.map(\.variable) == [missing])
+        for other in [
+            ["STORAGE_DIR": "videos"], ["STORAGE_PROTOCOL": "dir"],
+            ["S3_ENDPOINT": "http://127.0.0.1:8333", "S3_ACCESS_KEY_ID": "key", "S3_SECRET_ACCESS_KEY": "secret"],
+        ] {
+            #expect(throws: Never.self) { try Settings(other.merging([name: value]) { $1 }) }
+        }
+    }
+
+    @Test func `keys of a store without its address are no reason to take a folder`() throws {
+        var environment = ["S3_ACCESS_KEY_ID": "key", "S3_SECRET_ACCESS_KEY": "secret"]
+        let error = #expect(throws: SettingsError.self) { try Settings(environment) }
+        #expect(error?.faults.map(\.variable) == ["S3_ENDPOINT"])
+        environment["SUPABASE_URL"] = "https://abcd.supabase.co"
+        #expect(try Settings(environment).storage.s3?.accessKey == "key")
+    }
+
+    @Test func `the folder that is taken where no store is set is listed as the default`() throws {
+        func listed(_ environment: [String: String]) throws -> SettingsReader.Entry? {
+            try Settings(environment).entries.first { $0.variable == "STORAGE_DIR" }
+        }
+        let taken = SettingsReader.Entry(variable: "STORAGE_DIR", shown: "media", source: .default)
+        #expect(try listed([:]) == taken)
+        #expect(try listed(["STORAGE_PROTOCOL": "dir"]) == taken)
+        let store = ["S3_ENDPOINT": "http://127.0.0.1:8333", "S3_ACCESS_KEY_ID": "k", "S3_SECRET_ACCESS_KEY": "s"]
+        #expect(try listed(store)?.source == .unset)
+        #expect(try listed(store.merging(["STORAGE_PROTOCOL": "dir"]) { $1 }) == taken)
+    }
+
     @Test(arguments: ["videos", "My_Videos.2", "a b", "..", "a/b"])
     func `a bucket may be called what a store may call it`(name: String) throws {
         let faults = #expect(throws: SettingsError.self) { try Settings(["STORAGE_BUCKET": name, "PORT": "x"]) }?.faults
