@@ -42,7 +42,9 @@ struct ReelwayCommand: AsyncParsableCommand {
         }
         if fflush(nil) != 0, status == 0 {
             status = ExitStatus.report(
-                Failure(.storageRejected, "standard output can't be written; see whether its disk is full"))
+                Failure(
+                    .storageRejected,
+                    "standard output can't be written; see whether its disk is full, or its reader gone"))
         }
         // Not exit(3): the libraries' exit handlers take away what threads that still run are about to use; OpenSSL's
         // took its locks from one that was closing a connection.

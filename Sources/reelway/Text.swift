@@ -11,6 +11,8 @@ enum Text {
         return whole % 10 == 0 ? String(format: "%.1f", number) : String(format: "%.2f", number)
     }
 
+    static func count(_ number: Int, of noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
     static func megabytes(_ bytes: Int64) -> String { "\(short(Double(bytes) / 1e6)) MB" }
 }
 

@@ -47,6 +47,11 @@ struct CommandTests {
         #expect(!result.errors.isEmpty)
     }
 
+    @Test func `what a call lacks is told by a word`() throws {
+        let result = try reelway(["retry"])
+        #expect(result.status == 64 && result.errors.contains("'<video-id> ...'"), "\(result.errors)")
+    }
+
     @Test func `a full disk behind standard error changes nothing, and one behind standard output is told`() throws {
         let folder = try Scratch.folder()
         func run(_ command: String) throws -> Shell.Result {

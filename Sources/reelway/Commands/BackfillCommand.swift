@@ -14,7 +14,7 @@ struct BackfillCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await DatabaseAccess.withJobs { store in
-            print("queued \(try await store.backfill(limit: limit)) videos")
+            print("queued \(Text.count(try await store.backfill(limit: limit), of: "video"))")
         }
     }
 }

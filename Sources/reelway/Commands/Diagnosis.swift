@@ -72,7 +72,7 @@ struct Diagnosis: Sendable {
         let place = FileManager.default.fileExists(atPath: folder) ? folder : parent.isEmpty ? "." : parent
         let facts = try? FileManager.default.attributesOfFileSystem(forPath: place)
         let free = (facts?[.systemFreeSize] as? NSNumber)?.int64Value ?? 0
-        let text = "\(Text.megabytes(free)) free in \(folder); \(videos) videos at once"
+        let text = "\(Text.megabytes(free)) free in \(folder); \(Text.count(videos, of: "video")) at once"
         // A finished video has 300 MB at most.
         guard free < Int64(videos) * 300_000_000 else { return Finding(subject: "room", verdict: .good(text)) }
         guard settings.storage.needsDisk else { return Finding(subject: "room", verdict: .note(text)) }

@@ -54,7 +54,7 @@ struct InspectCommand: ParsableCommand {
                 print("picture: \(facts.joined(separator: ", "))")
             }
             if let audio = source.audio {
-                print("sound:   \(audio.codec), \(audio.sampleRate) Hz, \(audio.channels) channels")
+                print("sound:   \(audio.codec), \(audio.sampleRate) Hz, \(Text.count(audio.channels, of: "channel"))")
             } else {
                 print("sound:   none")
             }

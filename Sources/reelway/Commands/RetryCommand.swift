@@ -5,7 +5,7 @@ struct RetryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry", abstract: "Queue videos again, with all their attempts.")
 
-    @Argument(help: "Ids of rows of product_videos.")
+    @Argument(help: ArgumentHelp("Ids of rows of product_videos.", valueName: "video-id"))
     var videoIDs: [String]
 
     func validate() throws {
