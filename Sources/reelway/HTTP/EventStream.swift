@@ -135,31 +135,32 @@ struct VideoEvent: Equatable, Sendable {
     init(_ status: VideoStatus) {
         switch status.state {
         case .pending, .processing:
-            name = "progress"
-            data = Self.json(
+            self.init(
+                "progress",
                 Progress(
                     id: status.id, status: status.state, progress: status.progress ?? 0,
                     stage: status.stage ?? (status.isAsked ? "queued" : "idle"),
                     error: status.error.map(StoredError.init)))
-            isLast = false
         case .ready:
-            name = "ready"
-            data = Self.json(Ready(id: status.id, url: status.url ?? ""))
-            isLast = true
+            self.init("ready", Ready(id: status.id, url: status.url ?? ""), isLast: true)
         case .failed:
-            (name, data, isLast) = (
-                "failed", Self.json(Failed(id: status.id, error: StoredError(status.error ?? ""))), true
-            )
+            self.init(failed: status.id, StoredError(status.error ?? ""))
         }
-    }
-
-    private init(failed id: String, _ error: StoredError) {
-        (name, data, isLast) = ("failed", Self.json(Failed(id: id, error: error)), true)
     }
 
     /// The row is gone.
     static func deleted(_ id: String) -> VideoEvent {
         VideoEvent(failed: id, StoredError("\(ErrorCode.inputNotFound.rawValue): the video's row was deleted"))
+    }
+
+    private init(failed id: String, _ error: StoredError) {
+        self.init("failed", Failed(id: id, error: error), isLast: true)
+    }
+
+    private init(_ name: String, _ value: some Encodable, isLast: Bool = false) {
+        self.name = name
+        data = String(buffer: JSONAnswer.buffer(value))
+        self.isLast = isLast
     }
 
     /// The same for the same news, whichever process tells it (FNV-1a, 64 bit).
@@ -172,8 +173,4 @@ struct VideoEvent: Equatable, Sendable {
 
     /// As it goes over the wire.
     var text: String { "id: \(id)\nevent: \(name)\ndata: \(data)\n\n" }
-
-    private static func json(_ value: some Encodable) -> String {
-        String(buffer: JSONAnswer.buffer(value))
-    }
 }
