@@ -36,16 +36,9 @@ struct LogLine: LogHandler {
         let stamp = time.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
         switch format {
         case .json:
+            var fields = ["time": stamp, "level": level.rawValue, "logger": label, "message": message]
             // A fact can't pass for the event's own fields.
-            var fields = Dictionary(uniqueKeysWithValues: facts.map { key, value in ("data.\(key)", value) })
-            for (key, value) in facts where !["time", "level", "logger", "message"].contains(key) {
-                fields["data.\(key)"] = nil
-                fields[key] = value
-            }
-            fields["time"] = stamp
-            fields["level"] = level.rawValue
-            fields["logger"] = label
-            fields["message"] = message
+            for (key, value) in facts { fields[fields[key] == nil ? key : "data.\(key)"] = value }
             return (try? JSON.text(of: fields, onOneLine: true)) ?? ""
         case .text:
             let list = facts.sorted { $0.key < $1.key }.map { " \($0.key)=\(Self.quoted($0.value))" }
