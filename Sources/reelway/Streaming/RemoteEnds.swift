@@ -90,13 +90,12 @@ struct RemoteEnds: Sendable {
     /// there.
     func store(scheme: String, bucket: String, profile: Profile) throws -> any ObjectStore {
         let storage = settings.storage
+        let publicURL = bucket == storage.bucket ? storage.publicURL : nil
         if let access = storage.s3, scheme == "s3" || access.isSupabase {
-            return try s3(
-                access, bucket: bucket, publicURL: bucket == storage.bucket ? storage.publicURL : nil, profile)
+            return try s3(access, bucket: bucket, publicURL: publicURL, profile)
         }
         if scheme == "supabase", let access = storage.supabase {
-            return try tus(
-                access, bucket: bucket, publicURL: bucket == storage.bucket ? storage.publicURL : nil, profile)
+            return try tus(access, bucket: bucket, publicURL: publicURL, profile)
         }
         throw Failure(
             .usage,
