@@ -261,7 +261,7 @@ public struct Report: Codable, Sendable, Equatable {
         public var wallSeconds = 0.0
         /// Processor time of the process.
         public var cpuSeconds = 0.0
-        /// Time until the last byte of the source.
+        /// Time in which a request for the source was under way; 0 for a file.
         public var downloadSeconds = 0.0
         /// Time until the first packet of the output.
         public var firstFrameSeconds = 0.0

@@ -4,10 +4,7 @@ import Testing
 @testable import Media
 
 struct ColorTests {
-    /// Clips of a standard range, the greatest CIEDE2000 of a patch, and of their mean.
-    static let standard = Fixture.names("patches-")
-
-    @Test(arguments: standard)
+    @Test(arguments: Fixture.names("patches-"))
     func `known colours come out as themselves: CIEDE2000 of 2 at most`(name: String) throws {
         let outcome = try Engine.transcode(fixture: name, forceEncode: true)
         try expectConforming(outcome)

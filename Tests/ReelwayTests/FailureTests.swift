@@ -7,7 +7,7 @@ import Transfer
 
 struct FailureTests {
     @Test(arguments: MediaError.Code.allCases)
-    func `every code of the engine and of transfers is one of the contract's`(code: MediaError.Code) {
+    func `every code of the engine is one of the contract's`(code: MediaError.Code) {
         #expect(Failure(MediaError(code, "why")).code.rawValue == code.rawValue)
     }
 

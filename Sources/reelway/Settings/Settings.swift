@@ -124,7 +124,7 @@ struct ServerSettings: Sendable {
 struct WorkerSettings: Sendable {
     /// Videos at once; `nil`: by cores and memory.
     var concurrency: Int?
-    /// Threads of decoder and encoder for each video; `nil`: shared out among the videos at once.
+    /// Threads of decoder and encoder for each video; `nil`: as many as keep the cores busy.
     var threads: Int?
     var maximumAttempts: Int
     var leaseSeconds: Double
