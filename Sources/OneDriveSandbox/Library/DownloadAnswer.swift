@@ -100,7 +100,7 @@ enum RequestedRange: Equatable {
         case (let first?, nil) where ends[1].isEmpty && first >= 0:
             self = first < size ? .bytes(first..<size) : .unsatisfiable
         case (let first?, let last?) where first >= 0 && last >= first:
-            self = first < size ? .bytes(first..<min(size, last + 1)) : .unsatisfiable
+            self = first < size ? .bytes(first..<min(size - 1, last) + 1) : .unsatisfiable
         default: return
         }
     }

@@ -8,6 +8,7 @@ struct RangeTests {
         arguments: [
             ("bytes=0-0", 0..<1), ("bytes=0-", 0..<100), ("bytes=10-19", 10..<20), ("bytes=90-1000", 90..<100),
             ("bytes=-1", 99..<100), ("bytes=-1000", 0..<100), ("bytes=99-", 99..<100),
+            ("bytes=9-9223372036854775807", 9..<100),
         ] as [(String, Range<Int64>)])
     func `a range is understood`(header: String, bytes: Range<Int64>) {
         #expect(RequestedRange(header, size: 100) == .bytes(bytes))
