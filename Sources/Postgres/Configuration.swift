@@ -24,11 +24,10 @@ public struct Configuration: Sendable {
     /// - Throws: `PostgresError` of kind `unexpected` when it is neither. The error doesn't quote the address.
     public init(address: String) throws {
         var complaint: UnsafeMutablePointer<CChar>?
-        let options = PQconninfoParse(address, &complaint)
-        // libpq's complaint quotes the address, and with it the password.
-        PQfreemem(complaint)
+        // It quotes the address, and with it the password.
+        defer { PQfreemem(complaint) }
         // libpq takes nothing at all for its defaults, which is never what was meant.
-        guard !address.isEmpty, !address.contains("\0"), let options else {
+        guard !address.isEmpty, !address.contains("\0"), let options = PQconninfoParse(address, &complaint) else {
             throw PostgresError(
                 .unexpected,
                 "the database's address can't be read; it has the form postgres://user:password@host:port/database, with"
