@@ -71,23 +71,13 @@ struct ErrorTests {
 
     @Test func `a missing file, a folder and an existing output have codes of their own`() throws {
         let folder = try Scratch.folder()
-        #expect(throws: MediaError.self) { try FileSource(path: folder + "/none.mp4") }
-        do { _ = try FileSource(path: folder + "/none.mp4") } catch let error as MediaError {
-            #expect(error.code == .inputNotFound)
-        }
-        do {
-            _ = try FileSource(path: folder)
-            Issue.record("a folder was opened")
-        } catch let error as MediaError {
-            #expect([.inputNotFound, .usage, .unsupportedContainer].contains(error.code))
-        }
+        let missing = #expect(throws: MediaError.self) { try FileSource(path: folder + "/none.mp4") }
+        #expect(missing?.code == .inputNotFound)
+        let isFolder = #expect(throws: MediaError.self) { try FileSource(path: folder) }
+        #expect(isFolder?.code == .inputNotFound)
         try Data("mine".utf8).write(to: URL(fileURLWithPath: folder + "/there.mp4"))
-        do {
-            _ = try FileSink(path: folder + "/there.mp4", overwrite: false)
-            Issue.record("an existing output was taken")
-        } catch let error as MediaError {
-            #expect(error.code == .outputExists)
-        }
+        let existing = #expect(throws: MediaError.self) { try FileSink(path: folder + "/there.mp4", overwrite: false) }
+        #expect(existing?.code == .outputExists)
         #expect(try String(contentsOfFile: folder + "/there.mp4", encoding: .utf8) == "mine")
         #expect(throws: MediaError.self) { try FileSink(path: folder + "/none/out.mp4", overwrite: false) }
     }
