@@ -28,4 +28,14 @@ public struct Progress: Sendable, Codable, Equatable {
         try values.encode(bytesIn, forKey: .bytesIn)
         try values.encode(bytesOut, forKey: .bytesOut)
     }
+
+    /// The same, and nowhere behind an earlier one: also where the work was begun again.
+    public func notBehind(_ earlier: Progress?) -> Progress {
+        guard let earlier else { return self }
+        var ahead = self
+        ahead.progress = max(progress, earlier.progress)
+        ahead.bytesIn = max(bytesIn, earlier.bytesIn)
+        ahead.bytesOut = max(bytesOut, earlier.bytesOut)
+        return ahead
+    }
 }

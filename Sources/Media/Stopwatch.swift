@@ -61,9 +61,10 @@ struct ProgressMeter {
         let elapsed = Stopwatch.seconds(now - start)
         let speed = elapsed > 0.05 ? seconds / elapsed : 0
         let progress = Progress(
-            stage: stage, progress: max(fraction, last?.progress ?? 0),
+            stage: stage, progress: fraction,
             etaSeconds: speed > 0 ? total.map { max(0, ($0 - seconds) / speed) } : nil, speed: speed,
-            bytesIn: max(bytesIn, last?.bytesIn ?? 0), bytesOut: max(bytesOut, last?.bytesOut ?? 0))
+            bytesIn: bytesIn, bytesOut: bytesOut
+        ).notBehind(last)
         last = progress
         shown = now
         report(progress)

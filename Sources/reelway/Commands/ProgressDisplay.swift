@@ -14,6 +14,8 @@ final class ProgressDisplay {
     private let output: FileHandle
     private var isBarShown = false
     private var lastLine = -1
+    /// What was shown last. A copy that failed is begun again as an encode, whose own progress begins at nothing.
+    private var last: Media.Progress?
 
     /// - Parameter reportIsOnStandardOutput: then JSON goes to standard error, too.
     init(_ style: Style, reportIsOnStandardOutput: Bool) {
@@ -22,6 +24,8 @@ final class ProgressDisplay {
     }
 
     func show(_ progress: Media.Progress) {
+        let progress = progress.notBehind(last)
+        last = progress
         let percent = Int(progress.progress * 100)
         let speed = progress.speed > 0 ? ", \(Text.short(progress.speed))x" : ""
         let left = progress.etaSeconds.map { ", \(Text.short($0.rounded())) s left" } ?? ""
