@@ -31,12 +31,9 @@ struct JobRun: Sendable {
     ///
     /// - Returns: what waits for a thread that had to be left behind; it still uses what a video uses.
     func run() async -> Task<Void, Never>? {
-        var logger = logger
-        logger[metadataKey: "video"] = "\(job.videoID)"
-        logger[metadataKey: "attempt"] = "\(job.attempt)"
-        logger.info("video taken")
+        log.info("video taken")
         let start = ContinuousClock.now
-        let supervision = Task { [logger] in await supervise(logger) }
+        let supervision = Task { await supervise() }
         let ended = Mutex<Result<Pipeline.Outcome, any Error>?>(nil)
         let thread = Task {
             let result = await transcode()
@@ -47,13 +44,21 @@ struct JobRun: Sendable {
         await supervision.value
         let result = ended.withLock { $0 }
         watch.letGo()
-        if result == nil { logger.error("the video's thread hangs and keeps its place until it ends") }
-        let end = await conclude(result, logger)
+        if result == nil { log.error("the video's thread hangs and keeps its place until it ends") }
+        let end = await conclude(result)
         let stored = end.outcome == .ready ? try? result?.get().bytes : nil
         metrics.ended(
             end.outcome, code: end.code, seconds: start.duration(to: .now) / .seconds(1),
             bytesRead: watch.progress?.bytesIn ?? 0, bytesWritten: stored ?? 0)
         return result == nil ? thread : nil
+    }
+
+    /// Names the video in each line.
+    private var log: Logger {
+        var log = logger
+        log[metadataKey: "video"] = "\(job.videoID)"
+        log[metadataKey: "attempt"] = "\(job.attempt)"
+        return log
     }
 
     private func transcode() async -> Result<Pipeline.Outcome, any Error> {
@@ -74,7 +79,7 @@ struct JobRun: Sendable {
     /// stopped keeps its lease while it clears up.
     ///
     /// Ends when it is cancelled, or when a job that was stopped has had the time it takes to clear up: it hangs.
-    private func supervise(_ logger: Logger) async {
+    private func supervise() async {
         var (last, lastMoved) = (watch.movement, ContinuousClock.now)
         var known = Known(leaseDue: .now + renewal)
         var told: Failure?
@@ -93,13 +98,13 @@ struct JobRun: Sendable {
             let movement = watch.movement
             if movement != last { (last, lastMoved) = (movement, now) }
             if watch.stop == nil, lastMoved.duration(to: now) > .seconds(settings.stallSeconds) {
-                logger.warning("nothing moves", metadata: ["seconds": "\(settings.stallSeconds)"])
+                log.warning("nothing moves", metadata: ["seconds": "\(settings.stallSeconds)"])
                 watch.stop(.stalled)
             }
             do {
                 isOurs = try await look(&known)
                 if !isOurs, !Task.isCancelled {
-                    logger.warning("the video is no longer this worker's")
+                    log.warning("the video is no longer this worker's")
                     watch.stop(.leaseLost)
                 }
                 told = nil
@@ -110,7 +115,7 @@ struct JobRun: Sendable {
                     lastMoved = now
                     trust.databaseIsAway()
                 }
-                if !Task.isCancelled { tell("the row can't be reached", error, unless: &told, logger) }
+                if !Task.isCancelled { tell("the row can't be reached", error, unless: &told) }
             }
             // A video that waits for the database doesn't hang.
             lastMoved += now.duration(to: .now)
@@ -177,79 +182,77 @@ struct JobRun: Sendable {
     private typealias End = (outcome: Metrics.Outcome, code: ErrorCode?)
 
     /// Writes how the job ended; `nil`: it didn't.
-    private func conclude(_ result: Result<Pipeline.Outcome, any Error>?, _ logger: Logger) async -> End {
+    private func conclude(_ result: Result<Pipeline.Outcome, any Error>?) async -> End {
         let standstill = "nothing moved for \(Text.short(settings.stallSeconds)) s"
         return switch (result, watch.stop) {
-        case (.success(let outcome), _): await complete(outcome, logger)
+        case (.success(let outcome), _): await complete(outcome)
         case (_, .leaseLost): (.released, .leaseLost)
-        case (_, .shutdown): await release(logger)
-        case (.failure, .stalled): await fail(Failure(.sourceUnavailable, standstill), logger)
-        case (.failure(let error), nil): await fail(Failure(error), logger)
+        case (_, .shutdown): await release()
+        case (.failure, .stalled): await fail(Failure(.sourceUnavailable, standstill))
+        case (.failure(let error), nil): await fail(Failure(error))
         case (nil, _):
-            await fail(
-                Failure(.internal, "the codecs hung: \(standstill), nor did they end when they were told to"), logger)
+            await fail(Failure(.internal, "the codecs hung: \(standstill), nor did they end when they were told to"))
         }
     }
 
-    private func complete(_ outcome: Pipeline.Outcome, _ logger: Logger) async -> End {
+    private func complete(_ outcome: Pipeline.Outcome) async -> End {
         do {
-            let isOurs = try await persist(logger) {
+            let isOurs = try await persist {
                 try await store.complete(job, key: outcome.key, url: outcome.url, report: outcome.report)
             }
-            guard isOurs else { return lost(logger) }
-            logger.info(
+            guard isOurs else { return lost() }
+            log.info(
                 "video is ready", metadata: ["seconds": "\(Text.short(outcome.seconds))", "bytes": "\(outcome.bytes)"])
             return (.ready, nil)
         } catch  where JobRun.passes(error) {
-            return unwritten(error, logger)
+            return unwritten(error)
         } catch {
             // Tried again as any fault within: what refuses it, a trigger of the application's for one, may be mended before
             // the last attempt, and this worker can't tell. The pauses between grow.
-            return await fail(
-                Failure(.internal, "the database refused the result: \(Failure(error).message)"), logger)
+            return await fail(Failure(.internal, "the database refused the result: \(Failure(error).message)"))
         }
     }
 
-    private func release(_ logger: Logger) async -> End {
+    private func release() async -> End {
         do {
-            guard try await persist(logger, { try await store.release(job) }) else { return lost(logger) }
-            logger.info("video is given back")
+            guard try await persist({ try await store.release(job) }) else { return lost() }
+            log.info("video is given back")
             return (.released, nil)
         } catch {
-            return unwritten(error, logger)
+            return unwritten(error)
         }
     }
 
-    private func fail(_ failure: Failure, _ logger: Logger) async -> End {
+    private func fail(_ failure: Failure) async -> End {
         do {
-            let end = try await persist(logger) {
+            let end = try await persist {
                 try await store.fail(job, failure.code, failure.message, retryAfter: failure.retryAfter)
             }
             switch end {
             case .retried(let seconds):
-                logger.warning(
+                log.warning(
                     "video will be tried again", metadata: ["error": "\(failure)", "seconds": "\(Text.short(seconds))"])
                 return (.retried, failure.code)
             case .final:
-                logger.error("video failed", metadata: ["error": "\(failure)"])
+                log.error("video failed", metadata: ["error": "\(failure)"])
                 return (.failed, failure.code)
-            case .lost: return lost(logger)
+            case .lost: return lost()
             }
         } catch {
-            logger.error("video failed", metadata: ["error": "\(failure)"])
-            return unwritten(error, logger)
+            log.error("video failed", metadata: ["error": "\(failure)"])
+            return unwritten(error)
         }
     }
 
-    private func lost(_ logger: Logger) -> End {
-        logger.warning("the video was taken away")
+    private func lost() -> End {
+        log.warning("the video was taken away")
         return (.released, .leaseLost)
     }
 
     /// What the row doesn't say another worker finds out.
-    private func unwritten(_ error: any Error, _ logger: Logger) -> End {
+    private func unwritten(_ error: any Error) -> End {
         let failure = Failure(error)
-        logger.error("the video's end isn't written; its lease has to run out", metadata: ["error": "\(failure)"])
+        log.error("the video's end isn't written; its lease has to run out", metadata: ["error": "\(failure)"])
         return (.unwritten, failure.code)
     }
 
@@ -257,9 +260,7 @@ struct JobRun: Sendable {
     /// the database refuses is repeated a few times only: it would be for ever, without a lease and in another video's place.
     ///
     /// - Throws: the last error, where the database refuses it or where the program ends before it could be written.
-    private func persist<Value: Sendable>(
-        _ logger: Logger, _ write: @escaping @Sendable () async throws -> Value
-    ) async throws -> Value {
+    private func persist<Value: Sendable>(_ write: @escaping @Sendable () async throws -> Value) async throws -> Value {
         var refusals = 0
         var told: Failure?
         while true {
@@ -267,7 +268,7 @@ struct JobRun: Sendable {
                 // A task of its own: a program that has been told to end still says once what became of the video.
                 return try await Task { try await write() }.value
             } catch {
-                tell("the end can't be written yet", error, unless: &told, logger)
+                tell("the end can't be written yet", error, unless: &told)
                 if JobRun.passes(error) { trust.databaseIsAway() } else { refusals += 1 }
                 if Task.isCancelled || refusals == JobRun.mostRefusals { throw error }
                 try? await Task.sleep(for: .seconds(JobRun.tick))
@@ -280,10 +281,10 @@ struct JobRun: Sendable {
     private static func passes(_ error: any Error) -> Bool { (error as? PostgresError)?.passes ?? false }
 
     /// Logs what goes wrong twice a second when it begins, and when it becomes something else.
-    private func tell(_ message: Logger.Message, _ error: any Error, unless told: inout Failure?, _ logger: Logger) {
+    private func tell(_ message: Logger.Message, _ error: any Error, unless told: inout Failure?) {
         let failure = Failure(error)
         guard failure != told else { return }
         told = failure
-        logger.warning(message, metadata: ["error": "\(failure)"])
+        log.warning(message, metadata: ["error": "\(failure)"])
     }
 }
