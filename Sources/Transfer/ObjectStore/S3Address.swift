@@ -5,12 +5,11 @@ struct S3Address: Sendable, Equatable {
     /// Up to the bucket, without a slash behind it.
     private let root: String
 
-    /// - Parameters:
-    ///   - endpoint: `https://host`, with a port and a path where the store has them.
-    ///   - isPathStyle: whether the bucket is the first segment of the path or the first label of the host.
+    /// The bucket is the first segment behind the endpoint's path.
     ///
-    /// `nil` where the endpoint isn't an address that requests can be sent to.
-    init?(endpoint: String, bucket: String, isPathStyle: Bool) {
+    /// - Parameter endpoint: `https://host`, with a port and a path where the store has them. `nil` where it isn't an
+    ///   address that requests can be sent to.
+    init?(endpoint: String, bucket: String) {
         guard let address = HTTPAddress(endpoint), !address.hasCredentials,
             !endpoint.contains("?"), !endpoint.contains("#")
         else { return nil }
@@ -19,17 +18,11 @@ struct S3Address: Sendable, Equatable {
         let port = address.port.flatMap { $0 == (address.scheme == "https" ? 443 : 80) ? nil : ":\($0)" } ?? ""
         var path = address.path
         while path.hasSuffix("/") { path.removeLast() }
-        root =
-            isPathStyle
-            ? "\(address.scheme)://\(address.host)\(port)\(path)/\(PercentEncoding.segment(bucket))"
-            : "\(address.scheme)://\(bucket).\(address.host)\(port)\(path)"
+        root = "\(address.scheme)://\(address.host)\(port)\(path)/\(PercentEncoding.segment(bucket))"
     }
 
-    /// The bucket itself. In virtual-host style its path is a single slash.
-    func bucket(_ query: [(String, String)] = []) -> String {
-        let path = root.split(separator: "/", omittingEmptySubsequences: true).count > 2 ? root : root + "/"
-        return S3Address.with(query, path)
-    }
+    /// The bucket itself.
+    func bucket(_ query: [(String, String)] = []) -> String { S3Address.with(query, root) }
 
     /// An object.
     func object(_ key: String, _ query: [(String, String)] = []) -> String {

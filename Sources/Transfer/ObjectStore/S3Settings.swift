@@ -12,8 +12,6 @@ public struct S3Settings: Sendable {
     public var sessionToken: String?
     /// The bucket.
     public var bucket: String
-    /// Whether the bucket is part of the path; otherwise it is the first label of the host, as Amazon prefers it.
-    public var isPathStyle = true
     /// Bytes of a part of a multipart upload, 8 MiB: large enough for a long line, small enough to hold four.
     public var partBytes = 8 << 20
     /// Parts that are on their way at the same time.

@@ -19,10 +19,7 @@ public final class S3Store: ObjectStore {
     public init(
         _ settings: S3Settings, supabase: SupabaseSettings? = nil, client: HTTPClient, policy: RetryPolicy = .init()
     ) throws {
-        guard
-            let address = S3Address(
-                endpoint: settings.endpoint, bucket: settings.bucket, isPathStyle: settings.isPathStyle)
-        else {
+        guard let address = S3Address(endpoint: settings.endpoint, bucket: settings.bucket) else {
             throw TransferError(
                 .storageRejected, "S3_ENDPOINT is no address of a store; give one such as https://s3.example.com")
         }

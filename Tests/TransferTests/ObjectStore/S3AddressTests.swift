@@ -3,20 +3,11 @@ import Testing
 @testable import Transfer
 
 struct S3AddressTests {
-    @Test func `a path-style bucket is the first segment behind the endpoint's path`() throws {
-        let address = try #require(
-            S3Address(endpoint: "https://abc.supabase.co/storage/v1/s3/", bucket: "videos", isPathStyle: true))
+    @Test func `a bucket is the first segment behind the endpoint's path`() throws {
+        let address = try #require(S3Address(endpoint: "https://abc.supabase.co/storage/v1/s3/", bucket: "videos"))
         #expect(address.bucket() == "https://abc.supabase.co/storage/v1/s3/videos")
         #expect(address.bucket([("uploads", "")]) == "https://abc.supabase.co/storage/v1/s3/videos?uploads=")
         #expect(address.object("1/a.mp4") == "https://abc.supabase.co/storage/v1/s3/videos/1/a.mp4")
-    }
-
-    @Test func `a virtual-host bucket is the first label of the host, and its own path a slash`() throws {
-        let address = try #require(
-            S3Address(endpoint: "https://s3.eu-central-1.amazonaws.com", bucket: "videos", isPathStyle: false))
-        #expect(address.bucket() == "https://videos.s3.eu-central-1.amazonaws.com/")
-        #expect(address.bucket([("uploads", "")]) == "https://videos.s3.eu-central-1.amazonaws.com/?uploads=")
-        #expect(address.object("1/a.mp4") == "https://videos.s3.eu-central-1.amazonaws.com/1/a.mp4")
     }
 
     @Test(arguments: [
@@ -25,16 +16,16 @@ struct S3AddressTests {
         ("HTTPS://Store.Example", "https://store.example/b"), ("http://[::1]:9000", "http://[::1]:9000/b"),
     ])
     func `the port is named only where the Host header names it`(endpoint: String, bucket: String) {
-        #expect(S3Address(endpoint: endpoint, bucket: "b", isPathStyle: true)?.bucket() == bucket)
+        #expect(S3Address(endpoint: endpoint, bucket: "b")?.bucket() == bucket)
     }
 
     @Test(arguments: ["", "store", "ftp://store", "https://", "https://user:word@store", "https://store?a=b"])
     func `what isn't an endpoint is none`(endpoint: String) {
-        #expect(S3Address(endpoint: endpoint, bucket: "b", isPathStyle: true) == nil)
+        #expect(S3Address(endpoint: endpoint, bucket: "b") == nil)
     }
 
     @Test func `keys and query values are encoded once, slashes of keys stay`() throws {
-        let address = try #require(S3Address(endpoint: "https://store", bucket: "b", isPathStyle: true))
+        let address = try #require(S3Address(endpoint: "https://store", bucket: "b"))
         #expect(
             address.object("é/a b+c&d=%.mp4", [("uploadId", "a/b==")])
                 == "https://store/b/%C3%A9/a%20b%2Bc%26d%3D%25.mp4?uploadId=a%2Fb%3D%3D")
