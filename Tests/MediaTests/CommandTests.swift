@@ -402,6 +402,8 @@ struct CommandTests {
     @Test func `inspect speaks to people and, with --json, to programs`() throws {
         let people = try reelway(["inspect", Fixture.path("hdr-hlg.mp4")])
         #expect(people.status == 0 && people.text.lowercased().contains("hevc"), "\(people.text)")
+        let plain = try reelway(["inspect", Fixture.path("container.wmv")])
+        #expect(plain.text.contains("picture: wmv2, 320x180"), "\(plain.text)")
         let programs = try reelway(["inspect", Fixture.path("hdr-hlg.mp4"), "--json"])
         let object = try JSONSerialization.jsonObject(with: programs.output) as? [String: Any]
         #expect((object?["input"] as? [String: Any])?["video"] != nil)

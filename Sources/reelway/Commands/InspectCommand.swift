@@ -38,9 +38,8 @@ struct InspectCommand: ParsableCommand {
                 "\(source.name): \(source.container), \(duration)\(source.bytes.map { ", \(Text.megabytes($0))" } ?? "")"
             )
             if let video = source.video {
-                var facts = [
-                    "\(video.codec) \(video.profile ?? "")", "\(video.width)x\(video.height) \(video.pixelFormat)",
-                ]
+                let codec = [video.codec, video.profile].compactMap { $0 }.joined(separator: " ")
+                var facts = [codec, "\(video.width)x\(video.height) \(video.pixelFormat)"]
                 if (video.displayWidth, video.displayHeight) != (video.width, video.height) {
                     facts.append("shown as \(video.displayWidth)x\(video.displayHeight)")
                 }
