@@ -33,10 +33,12 @@ enum Fixture {
         [UInt8](try Data(contentsOf: URL(fileURLWithPath: path(name))))
     }
 
-    /// The names of all clips, or of those that begin so.
+    /// The names of all clips, or of those that begin so; where there are none, one that isn't there, so that the test that
+    /// asks fails instead of having no case.
     static func names(_ prefix: String = "") -> [String] {
         let all = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return all.filter { $0.hasPrefix(prefix) && !$0.hasPrefix(".") && !$0.hasSuffix(".txt") }.sorted()
+        let names = all.filter { $0.hasPrefix(prefix) && !$0.hasPrefix(".") && !$0.hasSuffix(".txt") }.sorted()
+        return names.isEmpty ? [prefix + "none.mp4"] : names
     }
 }
 

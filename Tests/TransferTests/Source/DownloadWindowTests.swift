@@ -55,7 +55,7 @@ struct DownloadWindowTests {
     }
 
     @Test(arguments: [1, 2, 8, 32, 100])
-    func `memory keeps to its limit and three quarters are ahead of a steady reader`(limit: Int64) {
+    func `memory keeps to its limit, and half of it or more is ahead of a steady reader`(limit: Int64) {
         let limit = limit * DownloadWindowTests.mebi
         var session = session(limit: limit)
         for step in 0..<2000 {
