@@ -59,6 +59,7 @@ struct RunningMuxer: ~Copyable {
     /// Writes a packet; its bytes belong to the muxer afterwards. The times are rescaled here and nowhere else.
     func write(_ packet: Packet, stream: Int) throws {
         guard let target = output.context?.pointee.streams[stream] else { return }
+        if let time = packet.pts?.seconds { output.sink.secondsTaken = max(output.sink.secondsTaken, time) }
         av_packet_rescale_ts(packet.pointer, packet.timeBase.libav, target.pointee.time_base)
         packet.pointer.pointee.stream_index = Int32(stream)
         packet.pointer.pointee.pos = -1

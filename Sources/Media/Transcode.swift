@@ -91,7 +91,7 @@ public final class Transcode {
         let plan = try Plan(probe.info, options.profile, options)
         report.describe(plan)
         let faststart = FaststartSink(
-            sink, reservedPrefix: HeadReserve.bytes(probe.info, plan), isForLongest: probe.info.duration == nil)
+            sink, reservedPrefix: HeadReserve.bytes(probe.info, plan), duration: probe.info.duration)
         defer { report.timings.bytesWritten = report.output?.bytes ?? faststart.bytesTaken }
 
         let muxer = try Muxer(to: faststart)
@@ -111,7 +111,6 @@ public final class Transcode {
             }
             for packet in video.takeReady() {
                 clock.markFirstPacket()
-                faststart.shareTaken = fraction(packet.pts?.seconds ?? 0, probe.info)
                 try running.write(packet, stream: video.streamIndex)
             }
             if let audio {
@@ -123,8 +122,8 @@ public final class Transcode {
                 try Plan.check(duration: video.end, options.profile)
             }
             meter.show(
-                .transcoding, min(0.99, fraction(video.end, probe.info)), seconds: video.end,
-                total: probe.info.duration, bytesIn: probe.bytesRead, bytesOut: faststart.bytesTaken)
+                .transcoding, fraction(video.end, probe.info), seconds: video.end, total: probe.info.duration,
+                bytesIn: probe.bytesRead, bytesOut: faststart.bytesTaken)
             if video.isOver, audio?.isOver ?? true { break }
         }
         try audio?.drain()
@@ -138,10 +137,7 @@ public final class Transcode {
         try video.waitForEncoder()
         try Completeness.check(probe.info, video, audio, plan)
         report.warnings = Completeness.warnings(video, audio)
-        for packet in video.takeReady() {
-            faststart.shareTaken = fraction(packet.pts?.seconds ?? 0, probe.info)
-            try running.write(packet, stream: video.streamIndex)
-        }
+        for packet in video.takeReady() { try running.write(packet, stream: video.streamIndex) }
         if let audio {
             for packet in audio.takeReady(before: video.end) { try running.write(packet, stream: audio.streamIndex) }
         }
@@ -183,7 +179,7 @@ public final class Transcode {
 
     private func fraction(_ seconds: Double, _ info: MediaInfo) -> Double {
         guard let total = info.duration, total > 0 else { return 0 }
-        return min(1, max(0, seconds / total))
+        return min(0.99, max(0, seconds / total))
     }
 }
 

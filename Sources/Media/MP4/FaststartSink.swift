@@ -20,6 +20,7 @@ final class FaststartSink {
     private let heldLimit: Int
     /// Bytes in front of the first media byte in the finished file, when there is a body.
     private let reservedPrefix: Int
+    private let duration: Double?
 
     private var held: [UInt8] = []
     private var body: [UInt8] = []
@@ -38,18 +39,19 @@ final class FaststartSink {
 
     /// - Parameters:
     ///   - reservedPrefix: bound for the bytes in front of the media (`ftyp`, `moov`, `mdat` header).
-    ///   - isForLongest: the bound is the longest video's, as the length isn't known.
-    init(_ sink: any ByteSink, reservedPrefix: Int, isForLongest: Bool = false) {
+    ///   - duration: the video's, in seconds, where it is known. Where not, the bound is the longest video's.
+    init(_ sink: any ByteSink, reservedPrefix: Int, duration: Double?) {
         self.sink = sink
         self.reservedPrefix = reservedPrefix
-        let worthPacking = min((isForLongest ? 4 : 1) * reservedPrefix, FaststartSink.mostWorthPacking)
+        self.duration = duration
+        let worthPacking = min((duration == nil ? 4 : 1) * reservedPrefix, FaststartSink.mostWorthPacking)
         heldLimit = max(sink.mediaInHead, worthPacking) + FaststartSink.longestPreamble
         // Grown bit by bit it would leave its earlier selves behind in the heap.
         held.reserveCapacity(heldLimit)
     }
 
-    /// How much of the video's time the muxer has taken, from 0 to 1; 0 where nobody knows.
-    var shareTaken = 0.0
+    /// To where in the video the muxer has got, in seconds.
+    var secondsTaken = 0.0
 
     /// Bytes the muxer has given so far.
     var bytesTaken: Int64 { mediaEnd + Int64(trailer.count) }
@@ -126,8 +128,9 @@ final class FaststartSink {
 
     private func passBodyOn() throws {
         if payloadStart == 0 { payloadStart = try Preamble(held).payloadStart }
-        if shareTaken > 0 {
-            sink.expect(bytesToCome: Int64(min(Double(mediaEnd) * (1 / shareTaken - 1), 1e15)))
+        if let duration, secondsTaken > 0 {
+            let toCome = Double(mediaEnd) * max(0, duration - secondsTaken) / secondsTaken
+            sink.expect(bytesToCome: Int64(min(toCome, 1e15)))
         }
         try sink.write(body, headLength: reservedPrefix + held.count - payloadStart)
         body = []
