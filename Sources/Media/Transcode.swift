@@ -109,15 +109,7 @@ public final class Transcode {
             } else {
                 try audio?.feed(packet)
             }
-            for packet in video.takeReady() {
-                clock.markFirstPacket()
-                try running.write(packet, stream: video.streamIndex)
-            }
-            if let audio {
-                for packet in audio.takeReady(before: soundLimit) {
-                    try running.write(packet, stream: audio.streamIndex)
-                }
-            }
+            try pass(video, audio, soundBefore: soundLimit, to: running, &clock)
             if let most = options.profile.maximumSeconds, video.end > most + 0.1 {
                 try Plan.check(duration: video.end, options.profile)
             }
@@ -137,10 +129,7 @@ public final class Transcode {
         try video.waitForEncoder()
         try Completeness.check(probe.info, video, audio, plan)
         report.warnings = Completeness.warnings(video, audio)
-        for packet in video.takeReady() { try running.write(packet, stream: video.streamIndex) }
-        if let audio {
-            for packet in audio.takeReady(before: video.end) { try running.write(packet, stream: audio.streamIndex) }
-        }
+        try pass(video, audio, soundBefore: video.end, to: running, &clock)
         clock.markLastPacket()
         try running.finish()
         try Plan.check(duration: video.end, options.profile)
@@ -148,16 +137,7 @@ public final class Transcode {
         meter.show(.uploading, 0.99, bytesIn: probe.bytesRead, bytesOut: faststart.bytesTaken)
         let sealed = try faststart.seal()
         let written = try WrittenFile(sealed, plan)
-        report.conformance = Report.ConformanceVerdict(ready: written.violations.isEmpty, failures: written.violations)
-        if let first = written.violations.first {
-            if first.rule == "file_size" {
-                throw MediaError(
-                    .tooLarge, "the result has \(first.found); \(plan.profile.name) takes \(first.required)")
-            }
-            throw MediaError(
-                .internal,
-                "the finished file breaks \(first.rule) (\(first.found), required \(first.required)); it was not kept")
-        }
+        try judge(written, plan.profile)
         try source.verify()
         if isCancelled() { throw MediaError.cancelled }
         try sink.finish(head: sealed.head)
@@ -166,15 +146,44 @@ public final class Transcode {
         report.output?.location = sink.location
         if options.hashesOutput {
             meter.show(.verifying, 0.99, bytesIn: probe.bytesRead, bytesOut: sealed.fileBytes)
-            do {
-                report.output?.sha256 = try sink.sha256()
-            } catch {
-                // It is there and whole, as the sink made sure: nothing that comes now makes it a failure.
-                report.warnings.append("the result is stored, but couldn't be read again for its SHA-256: \(error)")
-            }
+            hashOutput()
         }
         report.ok = true
         meter.show(.verifying, 1, bytesIn: probe.bytesRead, bytesOut: sealed.fileBytes)
+    }
+
+    /// Passes on the packets that are ready, of the sound those before a time.
+    private func pass(
+        _ video: VideoTrack, _ audio: AudioTrack?, soundBefore limit: Double, to muxer: borrowing RunningMuxer,
+        _ clock: inout Stopwatch
+    ) throws {
+        for packet in video.takeReady() {
+            clock.markFirstPacket()
+            try muxer.write(packet, stream: video.streamIndex)
+        }
+        guard let audio else { return }
+        for packet in audio.takeReady(before: limit) { try muxer.write(packet, stream: audio.streamIndex) }
+    }
+
+    /// Reports whether the written boxes keep the profile, and throws where they don't.
+    private func judge(_ written: WrittenFile, _ profile: Profile) throws {
+        report.conformance = Report.ConformanceVerdict(ready: written.violations.isEmpty, failures: written.violations)
+        guard let first = written.violations.first else { return }
+        if first.rule == "file_size" {
+            throw MediaError(.tooLarge, "the result has \(first.found); \(profile.name) takes \(first.required)")
+        }
+        throw MediaError(
+            .internal,
+            "the finished file breaks \(first.rule) (\(first.found), required \(first.required)); it was not kept")
+    }
+
+    /// The result is there and whole, as the sink made sure: nothing that comes now makes it a failure.
+    private func hashOutput() {
+        do {
+            report.output?.sha256 = try sink.sha256()
+        } catch {
+            report.warnings.append("the result is stored, but couldn't be read again for its SHA-256: \(error)")
+        }
     }
 
     private func fraction(_ seconds: Double, _ info: MediaInfo) -> Double {

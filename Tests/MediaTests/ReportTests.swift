@@ -40,6 +40,14 @@ struct ReportTests {
         #expect(report.timings.bytesRead == Int64(source.bytesRead))
     }
 
+    @Test func `the first packet's time is told also where x264 gives none before the source ends`() throws {
+        var options = Transcode.Options.quick(forceEncode: true, profile: .any)
+        options.preset = "medium"
+        let outcome = try Engine.run(Fixture.path("bad-too-short.mp4"), options)
+        let timings = try #require(outcome.report).timings
+        #expect(timings.firstFrameSeconds > 0 && timings.firstFrameSeconds <= timings.encodeSeconds)
+    }
+
     @Test func `the tail ends when the file is stored, before it is read again for its hash`() throws {
         var options = Transcode.Options()
         options.hashesOutput = true
