@@ -25,7 +25,8 @@ enum Completeness {
                     .sourceTruncated, "only \(audio.packetsSeen) of \(count) packets of sound arrived; fetch it again")
             }
             let packet = Double(AudioEncoder.packetSamples) / Double(max(1, info.audio?.sampleRate ?? 1))
-            if audio.end < video.end - packet {
+            // The plan lets the sound end a frame before the picture, as its index told that.
+            if audio.end < video.end - max(packet, plan.frameSeconds) - 0.000_1 {
                 throw MediaError(
                     .sourceCorrupt, "the picture is longer than its index says; fetch or export the video again")
             }

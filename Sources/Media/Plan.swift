@@ -7,6 +7,8 @@ struct Plan: Sendable {
     var videoReasons: [String]
     var audio: AudioAction
     var audioReasons: [String]
+    /// How long a picture of the result is shown, on average.
+    var frameSeconds: Double
     /// Deinterlace before anything else.
     var deinterlaces: Bool
 
@@ -42,11 +44,13 @@ struct Plan: Sendable {
             videoReasons = ["conforms to the profile"] + (addsTags ? ["BT.709 tags are added"] : [])
             source = begun
             source.video.end = coded.length
+            frameSeconds = coded.length / Double(max(1, coded.table.count))
         } else {
             video = .encode(settings, Plan.target(info, settings))
             videoReasons = against + [encoderReason]
             source = FrameGrid.align(info, rate: settings.frameRate.value)
             source.video.end = source.video.shownEnd ?? source.video.end
+            frameSeconds = settings.frameRate.inverse.value
         }
         deinterlaces = info.video.isInterlaced
         guard let audio = source.audio else {
@@ -55,8 +59,7 @@ struct Plan: Sendable {
             return
         }
         let end = source.video.end ?? .infinity
-        let frame = settings.frameRate.inverse.value
-        switch CopyRules.audio(audio, videoEnd: end, frameSeconds: frame, profile, options) {
+        switch CopyRules.audio(audio, videoEnd: end, frameSeconds: frameSeconds, profile, options) {
         case .copy(let dropped):
             self.audio = .copy(droppedPackets: dropped)
             audioReasons = ["conforms to the profile"]

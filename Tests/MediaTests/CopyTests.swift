@@ -204,6 +204,22 @@ struct CopyTests {
         }
     }
 
+    @Test(arguments: ["24", "30", "60"])
+    func `sound may end a frame before the copied picture, and keeps nothing from a result where it ends earlier`(
+        rate: String
+    ) throws {
+        var actions: Set<String> = []
+        for shorter in stride(from: 0, through: 0.07, by: 0.01) {
+            let clip = try MovieClips.make(
+                MovieClips.arguments(size: "160x120", rate: rate, audio: 4 - shorter) + ["-use_editlist", "1"])
+            let outcome = try Engine.transcode(path: Engine.store(clip, as: "shorter.mp4"))
+            try expectConforming(outcome)
+            #expect(outcome.isCopied, "\(shorter)")
+            actions.insert(outcome.audio?.action ?? "none")
+        }
+        #expect(actions == ["copy", "encode"])
+    }
+
     @Test func `an index without key frames, or that calls one what leans on lost pictures, is no ground for a copy`()
         throws
     {
