@@ -4,6 +4,7 @@ internal import CFFmpeg
 ///
 /// ```
 /// copy    Packet ─▶ leading packets dropped ─▶ (ADTS header off) ─▶ counted from 0 ─▶ ready
+///            └────▶ Decoder, a share of them: damage inside a packet shows nowhere else
 /// encode  Packet ─▶ Decoder ─▶ Resampler ─▶ Timeline ─▶ SampleGrid ─▶ AudioEncoder ─▶ ready
 /// ```
 final class AudioTrack {
@@ -24,9 +25,12 @@ final class AudioTrack {
     /// Packets taken, when copying.
     private(set) var packetsSeen = 0
     private var corrupt = 0
+    /// Copied packets that are decoded to look for damage, at most: all of the first ten seconds' number, or every so many
+    /// of a longer clip. They take about 10 ms.
+    private static let checkedPackets = 500
 
     private enum Mode {
-        case copy(dropped: Int, sampleRate: Int, adts: [UInt8]?)
+        case copy(dropped: Int, sampleRate: Int, adts: [UInt8]?, check: Decoder, checkStride: Int)
         case encode(Decoder, Resampler, SampleGrid)
     }
 
@@ -39,7 +43,10 @@ final class AudioTrack {
         case .none: return nil
         case .copy(let dropped):
             let adts = audio.samples?.adts
-            mode = .copy(dropped: dropped, sampleRate: audio.sampleRate, adts: adts)
+            let count = audio.samples?.table.count ?? 0
+            mode = .copy(
+                dropped: dropped, sampleRate: audio.sampleRate, adts: adts, check: try Decoder(stream, threads: 1),
+                checkStride: count / AudioTrack.checkedPackets + 1)
             streamIndex = try CodecParameters(copying: stream.pointer.pointee.codecpar, extradata: adts)
                 .add(to: muxer, timeBase: Rational(1, Int32(audio.sampleRate)))
         case .encode(let rate, let channels):
@@ -58,13 +65,18 @@ final class AudioTrack {
         }
     }
 
+    /// Packets of a copy that were decoded, and those with damage; `nil` where all are encoded.
+    var checked: (packets: Int, damaged: Int)? {
+        if case .copy(_, _, _, let check, _) = mode { (check.packets, check.damaged) } else { nil }
+    }
+
     /// A track was declared, and neither listed nor came anything of it: a recorder with the microphone off.
     var isSilent: Bool { damage.packets == 0 && plan.source.audio?.listedPackets == 0 && !plan.copiesAudio }
 
     /// Takes a packet of the source. A copied one is held until it is known that the picture lasts that long.
     func feed(_ packet: Packet) throws {
         switch mode {
-        case .copy(let dropped, let rate, let adts):
+        case .copy(let dropped, let rate, let adts, let check, let checkStride):
             if let table = plan.source.audio?.samples?.table, packetsSeen < table.count, packet.isCorrupt,
                 packet.size < table.size(of: packetsSeen)
             {
@@ -82,6 +94,7 @@ final class AudioTrack {
             }
             packetsSeen += 1
             if packet.isCorrupt { corrupt += 1 }
+            if packetsSeen % checkStride == 0 { try check.decode(packet) { _ in } }
             guard packetsSeen > dropped else { return }
             if let adts {
                 guard let header = packet.adtsHeader, header.configuration == adts, header.size < packet.size else {

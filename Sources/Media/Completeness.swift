@@ -18,6 +18,7 @@ enum Completeness {
             try checkEnd("sound", info.audio?.endsWithContainer == true ? longest : audio.end, declared)
         }
         if let checked = video.checked { try checkDamage("checked pictures", checked) }
+        if let checked = audio?.checked { try checkDamage("checked sound", checked) }
         if let audio, plan.copiesAudio {
             let count = info.audio?.samples?.table.count ?? 0
             if audio.packetsSeen < count, !audio.isOver {
@@ -44,8 +45,11 @@ enum Completeness {
             damage.damaged > 0 ? "\(damage.damaged) of \(damage.packets) \(name) were damaged and concealed" : nil
         }
         if audio?.isSilent == true { found.append("the source declares a track of sound and has no sound in it") }
-        guard let checked = video.checked, checked.damaged > 0 else { return found }
-        return found + ["\(checked.damaged) of \(checked.packets) pictures that were checked are damaged"]
+        for (name, checked) in [("pictures", video.checked), ("packets of sound", audio?.checked)] {
+            guard let checked, checked.damaged > 0 else { continue }
+            found.append("\(checked.damaged) of \(checked.packets) \(name) that were checked are damaged")
+        }
+        return found
     }
 
     /// Throws `source_corrupt` where more than 1 % of the packets are damaged; one always may be.

@@ -45,6 +45,32 @@ struct CompletenessTests {
         #expect(error?.code == .sourceTruncated, "\(error.debugDescription)")
     }
 
+    @Test(arguments: ["copy-stereo-128k.mp4", "copy-audio-alone.mp4"])
+    func `damage in copied sound is found, and told where it is little`(name: String) throws {
+        let clip = try Fixture.bytes(name)
+        let samples = try #require(try MovieClips.movie(clip).tracks(of: "soun").first?.samples)
+        func run(damaging damaged: Range<Int>) throws -> (Report?, MediaError?) {
+            var bytes = clip
+            for chunk in samples.chunks {
+                var start = Int(chunk.offset)
+                for sample in chunk.firstSample..<chunk.firstSample + chunk.sampleCount {
+                    let place = start..<start + samples.size(of: sample)
+                    if damaged.contains(sample) { bytes.replaceSubrange(place, with: place.map { _ in 0xFF }) }
+                    start = place.upperBound
+                }
+            }
+            let (_, report, error) = try Engine.run(MemorySource(bytes, name: name))
+            #expect(report?.plan?.audio.action ?? "copy" == "copy")
+            return (report, error)
+        }
+        let (whole, _) = try run(damaging: 0..<0)
+        #expect(whole?.warnings == [])
+        let (little, none) = try run(damaging: 90..<91)
+        #expect(none == nil && little?.warnings.contains { $0.contains("1 of 189 packets of sound") } == true)
+        let (_, error) = try run(damaging: 90..<94)
+        #expect(error?.code == .sourceCorrupt, "\(error.debugDescription)")
+    }
+
     @Test(arguments: [true, false])
     func `a track that says it doesn't know its length is as long as its fragments`(isSeekable: Bool) throws {
         var bytes = try Fixture.bytes("container-fragmented.mp4")
