@@ -116,6 +116,14 @@ struct CommandTests {
         #expect(try Scratch.contents(of: folder) == ["link"])
     }
 
+    @Test(arguments: ["-", "onedrive:ITEM", "https://store.example/clip.mp4?token=secret"])
+    func `what can only be read is no OUTPUT`(output: String) throws {
+        // The source isn't looked at: that it is missing isn't said.
+        let result = try reelway(["transcode", "/none.mp4", output])
+        #expect(result.status == 64)
+        #expect(result.errors.hasPrefix("reelway: usage: nothing can be written there"), "\(result.errors)")
+    }
+
     @Test func `--report writes the JSON of the contract, of a success and of a failure`() throws {
         let folder = try Scratch.folder()
         let good = try reelway(

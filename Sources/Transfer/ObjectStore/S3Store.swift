@@ -129,7 +129,7 @@ public final class S3Store: ObjectStore {
 
     static func check(bucket: String) throws {
         if let fault = fault(inBucket: bucket) {
-            throw TransferError(.storageRejected, "STORAGE_BUCKET is no name of a bucket: \(fault)")
+            throw TransferError(.storageRejected, "no bucket can have that name: \(fault)")
         }
     }
 }

@@ -51,6 +51,11 @@ struct Endpoints {
     mutating func output(_ name: String, profile: Profile, overwrite: Bool) throws -> any ByteSink {
         if name.isEmpty { throw Failure(.usage, "OUTPUT is empty; give a path or s3://BUCKET/KEY") }
         guard let scheme = ["s3", "supabase"].first(where: { name.lowercased().hasPrefix("\($0)://") }) else {
+            // What is an INPUT is meant as one: nobody wants a file of that name.
+            if name == "-" || ["onedrive:", "http://", "https://"].contains(where: name.lowercased().hasPrefix) {
+                throw Failure(
+                    .usage, "nothing can be written there; give a path, s3://BUCKET/KEY or supabase://BUCKET/KEY")
+            }
             return try FileSink(path: name, overwrite: overwrite)
         }
         let path = name.dropFirst(scheme.count + 3)
