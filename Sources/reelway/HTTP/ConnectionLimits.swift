@@ -60,9 +60,7 @@ final class ConnectionLimits: ChannelDuplexHandler, RemovableChannelHandler {
         case .head(let head):
             unanswered += 1
             isBodyOpen = true
-            if unanswered == 1, head.headerFields[.expect]?.lowercased() == "100-continue",
-                head.headerFields[.contentLength].flatMap({ Int($0) }) ?? 0 <= Request.bodyLimit
-            {
+            if unanswered == 1, Self.waitsForLeave(head) {
                 context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
             }
             bodyDeadline?.cancel()
@@ -149,6 +147,15 @@ final class ConnectionLimits: ChannelDuplexHandler, RemovableChannelHandler {
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
+    }
+
+    /// Whether the client sends its body only when told to go on, and the body is one that will be read.
+    private static func waitsForLeave(_ head: HTTPRequest) -> Bool {
+        guard head.headerFields[.expect]?.lowercased() == "100-continue" else { return false }
+        guard let length = head.headerFields[.contentLength].flatMap({ Int($0) }) else {
+            return head.headerFields[.transferEncoding] != nil
+        }
+        return (1...Request.bodyLimit).contains(length)
     }
 
     private func schedule(
