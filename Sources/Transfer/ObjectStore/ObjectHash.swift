@@ -29,7 +29,7 @@ final class ObjectHash: HTTPReceiver {
             case .failure(let found): failure = found
             }
             if isCancelled() { throw StoreExchange.cancelled }
-            guard let pause = client.exchange.pause(after: failure, in: &failures) else {
+            guard let pause = failures.pause(after: failure, client.exchange.policy, client.exchange.rest) else {
                 throw failure.error(client.exchange.store)
             }
             StoreExchange.sleep(pause, isCancelled)

@@ -184,7 +184,8 @@ final class PartSender: Sendable {
             } catch {
                 failure = error
             }
-            if let pause = client.exchange.pause(after: failure, in: &pending.failures) {
+            let exchange = client.exchange
+            if let pause = pending.failures.pause(after: failure, exchange.policy, exchange.rest) {
                 pending.due = .now + .seconds(pause)
             } else if !state.isCancelled, state.failure == nil {
                 state.failure = failure.error(client.exchange.store)

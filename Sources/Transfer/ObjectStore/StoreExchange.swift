@@ -44,7 +44,7 @@ struct StoreExchange: Sendable {
                 failure = StorageFailure(transport: error)
             }
             wasUncertain = wasUncertain || failure.isUncertain
-            guard let pause = pause(after: failure, in: &failures) else {
+            guard let pause = failures.pause(after: failure, policy, rest) else {
                 return Outcome(result: .failure(failure), wasUncertain: wasUncertain)
             }
             StoreExchange.sleep(pause, isCancelled)

@@ -22,33 +22,37 @@ final class StoreRest: Sendable {
 
 /// Failures of one request in a row.
 struct StoreFailures: Sendable {
-    var count = 0
+    private(set) var count = 0
     /// When the first was, later by the rests that the store asked for: to keep quiet when asked to takes none of the time
     /// that failures may take.
     var since: ContinuousClock.Instant?
-    fileprivate var rested = 0.0
+    private var rested = 0.0
 
     init() {}
-}
 
-extension StoreExchange {
     /// Seconds to wait before the next try; `nil` to give up. Counts the failure.
-    func pause(after failure: StorageFailure, in row: inout StoreFailures) -> Double? {
-        guard var fault = failure.fault else { return nil }
+    ///
+    /// - Parameters:
+    ///   - known: what the failure comes to, where that isn't its own word.
+    ///   - rest: what a rest that the store asks for is kept in; where that is `nil` it is a pause like others.
+    mutating func pause(
+        after failure: StorageFailure, as known: RetryPolicy.Fault? = nil, _ policy: RetryPolicy, _ rest: StoreRest?
+    ) -> Double? {
+        guard var fault = known ?? failure.fault else { return nil }
         let now = ContinuousClock.now
-        let since = row.since ?? now
-        row.count += 1
+        let first = since ?? now
+        count += 1
         var asked = 0.0
-        if let rest, let wish = failure.retryAfter, row.rested + wish <= StoreRest.longest {
+        if let rest, let wish = failure.retryAfter, rested + wish <= StoreRest.longest {
             (asked, fault) = (wish, .status(503))
-            row.rested += wish
+            rested += wish
             rest.rest(wish)
         }
-        row.since = since + .seconds(asked)
-        let elapsed = (now - since) / .seconds(1)
+        since = first + .seconds(asked)
+        let elapsed = (now - first) / .seconds(1)
         guard
             case .retry(let pause) = policy.decide(
-                fault, attempt: row.count, elapsed: elapsed, random: .random(in: 0...1))
+                fault, attempt: count, elapsed: elapsed, random: .random(in: 0...1))
         else { return nil }
         return asked + pause
     }

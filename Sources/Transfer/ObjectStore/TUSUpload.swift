@@ -18,6 +18,7 @@ final class TUSUpload: ObjectUpload {
     private let target: Target
     private let policy: RetryPolicy
     private let spool: SpoolFile
+    private let rest = StoreRest()
     private let state = Mutex(State())
 
     /// Supabase says that chunks have to have this size.
@@ -121,7 +122,8 @@ final class TUSUpload: ObjectUpload {
     var measures: UploadMeasures {
         let (sent, transmitted, seconds) = state.withLock { ($0.sent, $0.transmitted, $0.seconds) }
         return UploadMeasures(
-            bytesSent: sent, bytesTransmitted: transmitted, uploadSeconds: seconds, temporaryBytes: spool.bytes)
+            bytesSent: sent, bytesTransmitted: transmitted, uploadSeconds: seconds, lastRest: rest.seconds,
+            temporaryBytes: spool.bytes)
     }
 
     private var isCancelled: @Sendable () -> Bool { { [self] in state.withLock { $0.isCancelled } } }
@@ -143,9 +145,8 @@ final class TUSUpload: ObjectUpload {
         var offset: Int64? = 0
         // Of this upload: to be told once more how far it got is no progress.
         var furthest: Int64 = 0
-        var failures = 0
+        var failures = StoreFailures()
         var restarts = 0
-        var firstFailure = ContinuousClock.now
         while true {
             let wasAsked = offset == nil
             var answer = try step(head, total, offset)
@@ -162,7 +163,7 @@ final class TUSUpload: ObjectUpload {
             }
             switch answer {
             case .success(let reached):
-                if reached > furthest { (furthest, failures) = (reached, 0) }
+                if reached > furthest { (furthest, failures) = (reached, StoreFailures()) }
                 offset = reached
                 state.withLock { $0.sent = reached }
             case .failure(let failure):
@@ -170,9 +171,8 @@ final class TUSUpload: ObjectUpload {
                 if !failure.isUnfinished, !failure.isTransient, try isStored(total) {
                     return state.withLock { $0.sent = total }
                 }
-                failures += 1
-                if failures == 1 { firstFailure = .now }
-                let isGone = hasForgotten(failure) || (failure.isUnfinished && failures > TUSUpload.mostQuestions)
+                let isGone =
+                    hasForgotten(failure) || (failure.isUnfinished && failures.count >= TUSUpload.mostQuestions)
                 if isGone {
                     restarts += 1
                     guard restarts <= TUSUpload.mostRestarts else {
@@ -183,11 +183,9 @@ final class TUSUpload: ObjectUpload {
                     furthest = 0
                 }
                 offset = state.withLock { $0.upload } == nil ? 0 : nil
-                let elapsed = (.now - firstFailure) / .seconds(1)
-                guard let fault = isGone ? .damage : failure.fault,
-                    case .retry(let pause) = policy.decide(
-                        fault, attempt: failures, elapsed: elapsed, random: .random(in: 0...1))
-                else { throw failure.error(target.store) }
+                guard let pause = failures.pause(after: failure, as: isGone ? .damage : nil, policy, rest) else {
+                    throw failure.error(target.store)
+                }
                 StoreExchange.sleep(pause, isCancelled)
             }
         }

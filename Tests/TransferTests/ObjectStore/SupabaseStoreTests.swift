@@ -227,6 +227,26 @@ import Testing
         StorageFault(action, method: "HEAD", path: "/object/", times: times)
     }
 
+    @Test func `a TUS upload waits for as long as it is asked to`() async throws {
+        let project = try await SupabaseProject.start()
+        let proxy = try await StorageProxy.start(upstream: project.url)
+        let store = try project.tus(project.keys.service, url: proxy.url, policy: RetryPolicy(patienceSeconds: 6))
+        let busy = StorageFault.Answer(status: 429, retryAfter: 4, contentType: "text/plain", body: "no")
+        proxy.setFaults([Self.patch(.refuse(busy), skip: 1)])
+        try await onThread {
+            try store.prepare(isCancelled: never)
+            let upload = try store.upload(key: "a.mp4") { _ in }
+            let start = ContinuousClock.now
+            try write(upload)
+            try upload.finish(head: Self.head)
+            #expect(.now - start > .seconds(4))
+            #expect(upload.measures.lastRest > 4)
+            #expect(try store.head(key: "a.mp4", isCancelled: never)?.bytes == Int64(Self.head.count + Self.body.count))
+        }
+        await proxy.stop()
+        await project.stop()
+    }
+
     @Test(arguments: faults)
     func `a TUS upload goes on where the server is, or a clear error leaves nothing`(trial: S3FaultTests.Case)
         async throws

@@ -40,9 +40,9 @@ final class SupabaseProject: Sendable {
     }
 
     /// The store by TUS, perhaps through a proxy.
-    func tus(_ key: String, url: String? = nil) throws -> SupabaseStore {
+    func tus(_ key: String, url: String? = nil, policy: RetryPolicy = SeaweedFS.hasty) throws -> SupabaseStore {
         try SupabaseStore(
-            settings(key, url), client: client, policy: SeaweedFS.hasty, temporaryFolder: folder)
+            settings(key, url), client: client, policy: policy, temporaryFolder: folder)
     }
 
     /// The store by S3 with session-token credentials.
