@@ -58,7 +58,9 @@ struct Plan: Sendable {
             audioReasons = ["the source has no sound that can be decoded"]
             return
         }
-        let end = source.video.end ?? .infinity
+        var end = source.video.end ?? .infinity
+        // An encoded picture ends with a whole frame.
+        if case .encode = video { end = (end / frameSeconds).rounded() * frameSeconds }
         switch CopyRules.audio(audio, videoEnd: end, frameSeconds: frameSeconds, profile, options) {
         case .copy(let dropped):
             self.audio = .copy(droppedPackets: dropped)

@@ -102,4 +102,19 @@ struct CompletenessTests {
         #expect(error == nil)
         #expect(abs((report?.output?.durationSeconds ?? 0) - 8) < 0.1)
     }
+
+    @Test(arguments: ["tv", "pc"], [24, 30, 60])
+    func `copied sound may end a little before a copied or encoded picture`(range: String, rate: Int) throws {
+        // 4 s are 187.5 packets.
+        for packets in 184...189 {
+            let bytes = try MovieClips.make(
+                ["-f", "lavfi", "-i", "testsrc2=s=160x120:r=\(rate):d=4", "-f", "lavfi", "-i", "sine=r=48000:d=5"]
+                    + MovieClips.coding + ["-color_range", range, "-frames:a", "\(packets)"])
+            let (sink, report, error) = try Engine.run(MemorySource(bytes, name: "short.mp4"))
+            #expect(error == nil, "\(packets) packets")
+            #expect(report?.plan?.video.action == (range == "tv" ? "copy" : "encode"))
+            let ends = try MovieClips.movie(try #require(sink.file)).tracks.map(\.seconds)
+            #expect(abs(ends[0] - ends[1]) < max(1 / Double(rate), 1024.0 / 48000) + 0.001, "\(packets) packets")
+        }
+    }
 }
