@@ -271,7 +271,10 @@ final class Probe {
         let start = stream.startTime?.seconds ?? 0
         var media = declared(stream, demuxer, indexed).map { start + $0 }
         if media == nil, indexed == nil, let whole = demuxer.duration, whole.isExact {
-            media = (demuxer.startSeconds ?? start) + whole.seconds
+            let from = demuxer.startSeconds ?? start
+            // Most writers of these count the length from second 0, also where the first picture is shown much later.
+            let isFromZero = ["matroska,webm", "flv"].contains(demuxer.format) && whole.seconds > from
+            media = isFromZero ? whole.seconds : from + whole.seconds
         }
         let shown = media.flatMap { timeline.lastPresentation(before: $0) }
         guard let bound = timeline.end else { return shown }
