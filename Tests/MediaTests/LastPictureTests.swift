@@ -67,6 +67,19 @@ struct LastPictureTests {
         #expect(abs((outcome.report?.output?.durationSeconds ?? 0) - 11.93) < 0.05)
     }
 
+    @Test func `so it does in fragments`() throws {
+        let path = try Scratch.folder() + "/rest.mp4"
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", "testsrc=s=320x180:r=30:d=12"]
+                + ["-vf", "select='lt(t,2)+between(t,11.9,11.92)'", "-vsync", "vfr"]
+                + ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
+                + ["-movflags", "frag_keyframe+empty_moov+default_base_moof", path])
+        let outcome = try Engine.transcode(path: path)
+        try expectConforming(outcome)
+        #expect(abs((outcome.report?.input?.durationSeconds ?? 0) - 11.93) < 0.05)
+        #expect(abs((outcome.report?.output?.durationSeconds ?? 0) - 11.93) < 0.05)
+    }
+
     @Test(arguments: ["mkv", "flv"])
     func `a file that is cut before a long last picture is truncated`(ending: String) throws {
         let path = try Self.rest(RestCase(ending: ending, rest: 12))

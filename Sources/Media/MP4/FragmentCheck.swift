@@ -14,8 +14,21 @@ struct FragmentCheck: Sendable {
         var end: UInt64 = 0
         /// Where the next run begins unless it says so: fragments may overlap, and the last need not be the latest.
         fileprivate var position: UInt64 = 0
-        /// From the start to the end.
-        var length: UInt64 { end >= start ? end - start : 0 }
+        /// When the fragments' first sample is shown and when their last has been.
+        fileprivate var shownStart: UInt64?
+        fileprivate var shownEnd: UInt64 = 0
+        /// From the start to the end. Reordered samples tell more by when they are shown: a long rest just before the
+        /// last lies in their composition offsets.
+        var length: UInt64 { max(end - min(end, start), shownEnd - min(shownEnd, shownStart ?? shownEnd)) }
+
+        /// Takes a sample that begins `ticks` behind `position`.
+        fileprivate mutating func show(after ticks: UInt64, offset: Int32, duration: UInt64) {
+            let decoded = position.addingClamped(ticks)
+            let distance = UInt64(offset.magnitude)
+            let shown = offset < 0 ? decoded - min(decoded, distance) : decoded.addingClamped(distance)
+            shownStart = min(shownStart ?? shown, shown)
+            shownEnd = max(shownEnd, shown.addingClamped(duration))
+        }
     }
 
     /// By number of the track.
@@ -68,7 +81,8 @@ struct FragmentCheck: Sendable {
                 throw damaged("a track has no number of its own", at: nil)
             }
             let table = track.samples
-            tracks[track.id] = Extent(samples: table.count, end: table.duration, position: table.duration)
+            tracks[track.id] = Extent(
+                samples: table.count, end: max(table.duration, table.shownDuration), position: table.duration)
             samples += table.count
         }
         if movie.hasMisplacedParts { throw damaged("the movie box holds parts of a track in a wrong place", at: nil) }
@@ -155,14 +169,19 @@ struct FragmentCheck: Sendable {
         guard samples <= SampleTable.maximumCount, listed == 0 || runs <= Self.mostSteps / listed else {
             throw damaged("there are more samples than any video has", at: offset)
         }
+        var track = tracks[current.id]
         var (bytes, ticks) = (UInt64(count) * UInt64(current.size), UInt64(count) * UInt64(current.duration))
-        if flags & 0x300 != 0 {
-            if flags & 0x100 != 0 { ticks = 0 }
+        if flags & 0xb00 != 0 {
             if flags & 0x200 != 0 { bytes = 0 }
+            ticks = 0
             for _ in 0..<count {
-                if flags & 0x100 != 0 { ticks += UInt64(reader.u32() ?? 0) }
+                let duration = UInt64(flags & 0x100 == 0 ? current.duration : reader.u32() ?? 0)
                 if flags & 0x200 != 0 { bytes += UInt64(reader.u32() ?? 0) }
-                guard reader.skip((flags & 0xc00).nonzeroBitCount * 4) else { break }
+                guard flags & 0x400 == 0 || reader.skip(4) else { break }
+                if flags & 0x800 != 0 {
+                    track?.show(after: ticks, offset: reader.i32() ?? 0, duration: duration)
+                }
+                ticks += duration
             }
         }
         claimed = claimed.addingClamped(bytes)
@@ -171,7 +190,7 @@ struct FragmentCheck: Sendable {
             length.map { claimed <= UInt64(clamping: $0) } ?? (fields > 0 || count <= Self.mostUnbackedSamples)
         guard isBacked, emptySamples <= Self.mostEmptySamples else { throw damaged(excess, at: offset) }
         // The rest of a track that was taken out of the movie box is left alone.
-        guard var track = tracks[current.id] else { return }
+        guard var track else { return }
         track.samples += count
         track.position = track.position.addingClamped(ticks)
         track.end = max(track.end, track.position)
@@ -209,7 +228,8 @@ struct FragmentCheck: Sendable {
         }
         guard movie.fragmentedDuration > 0, movie.timescale > 0 else { return }
         let ends = movie.tracks.map { track in
-            track.timescale > 0 ? Double(tracks[track.id]?.end ?? 0) / Double(track.timescale) : 0
+            let extent = tracks[track.id].map { $0.start.addingClamped($0.length) } ?? 0
+            return track.timescale > 0 ? Double(extent) / Double(track.timescale) : 0
         }
         try Completeness.checkEnd(
             "last fragment", ends.max() ?? 0, Double(movie.fragmentedDuration) / Double(movie.timescale))
