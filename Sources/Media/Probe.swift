@@ -31,8 +31,9 @@ final class Probe {
         var fragments: [UInt32: FragmentCheck.Extent] = [:]
         if let boxes, source.isSeekable {
             fragments = try FragmentWalk.check(source, boxes.layout, boxes.movie, isCancelled: isCancelled)
-        } else if let movie {
-            readable = try FragmentPipe.checking(readable, movie)
+        } else if let boxes {
+            let checked = try FragmentPipe.checking(readable, boxes.movie)
+            readable = boxes.movie.isFragmented ? checked : OpenMediaPipe(checked, boxes.layout, boxes.movie)
         }
         let edits = movie.map { Probe.timelines($0) }
         // Fragments bring times of their own, which libavformat reconciles with the edits.

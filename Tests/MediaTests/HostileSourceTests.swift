@@ -66,6 +66,24 @@ struct HostileSourceTests {
         }
     }
 
+    @Test(arguments: ["container-moov-first.mp4", "copy-720p30-48k.mp4"])
+    func `media that says it runs to the end of the file is taken from a pipe as from a file`(name: String) throws {
+        var bytes = try MovieClips.make(["-i", Fixture.path(name), "-c", "copy", "-movflags", "faststart"])
+        let whole = try Engine.run(NotSeekable(bytes, name: name), Self.options()).sink.file
+        let media = try #require(try MovieClips.layout(bytes).boxes.last { $0.type == "mdat" })
+        bytes.replaceSubrange(Int(media.offset)..<Int(media.offset + 4), with: [0, 0, 0, 0])
+        for source in [NotSeekable(bytes, name: name), MemorySource(bytes, name: name)] {
+            let (sink, _, error) = try Engine.run(source, Self.options())
+            #expect(error == nil)
+            #expect(sink.file == whole)
+        }
+        for cut in [bytes.count - 1, bytes.count - 300, bytes.count / 2] {
+            let (sink, _, error) = try Engine.run(NotSeekable(Array(bytes[..<cut]), name: name), Self.options())
+            #expect(error?.code == .sourceTruncated)
+            #expect(sink.file == nil)
+        }
+    }
+
     @Test(arguments: layouts)
     func `a source that lies about its length gives the whole video or a refusal`(name: String) throws {
         let bytes = try Fixture.bytes(name)
