@@ -20,6 +20,9 @@ final class Demuxer {
     ]
     /// How much of the file libavformat may read to find out what is in it.
     private static let probeBytes: Int64 = 5_000_000
+    /// Microseconds of an MPEG-TS in which libavformat may look for a key frame, which alone tells the picture's size. By
+    /// itself it gives up after 7 s, and a broadcast that was cut begins anywhere.
+    private static let probeTime: Int64 = 60_000_000
     /// Nothing libav allocates at once may be larger, in the whole process: its index of the most samples that a video
     /// may have (24 bytes each, and a sixteenth to grow) is as large as a picture of 8K with 16 bits. By itself it stops
     /// at 2 GiB, and a file of a kilobyte can ask for that.
@@ -57,6 +60,7 @@ final class Demuxer {
         context.pointee.pb = bridge.context
         context.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
         context.pointee.probesize = Demuxer.probeBytes
+        if format == "mpegts" { context.pointee.max_analyze_duration = Demuxer.probeTime }
         var options: OpaquePointer?
         defer { av_dict_free(&options) }
         av_dict_set(&options, "protocol_whitelist", "", 0)

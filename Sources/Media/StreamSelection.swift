@@ -20,19 +20,29 @@ struct StreamSelection {
     /// The largest moving picture that can be decoded; among equals the default one.
     mutating func bestVideo(_ name: String) throws -> Stream {
         var candidates: [Stream] = []
-        var refusal: String?
+        var refusal: MediaError?
         for stream in streams where stream.kind == .video {
             if stream.isStill {
                 skip(stream, "video", "is a cover picture")
             } else if isEncrypted(stream) {
-                refusal = "the video of \(name) is encrypted; export it without protection"
+                refusal = MediaError(
+                    .unsupportedVideoCodec, "the video of \(name) is encrypted; export it without protection")
                 skip(stream, "video", "is encrypted")
             } else if stream.dolbyVisionProfile == 5 {
-                refusal = "Dolby Vision profile 5 has no compatible base layer; export the video as HLG, HDR10 or SDR"
+                refusal = MediaError(
+                    .unsupportedVideoCodec,
+                    "Dolby Vision profile 5 has no compatible base layer; export the video as HLG, HDR10 or SDR")
                 skip(stream, "video", "is Dolby Vision profile 5")
-            } else if !stream.hasDecoder || stream.parameters.width <= 0 || stream.parameters.height <= 0 {
-                refusal = "the video codec \(stream.codecName) of \(name) can't be decoded; export it as H.264 or HEVC"
+            } else if !stream.hasDecoder {
+                refusal = MediaError(
+                    .unsupportedVideoCodec,
+                    "the video codec \(stream.codecName) of \(name) can't be decoded; export it as H.264 or HEVC")
                 skip(stream, "video", "has no decoder")
+            } else if stream.parameters.width <= 0 || stream.parameters.height <= 0 {
+                refusal = MediaError(
+                    .sourceCorrupt,
+                    "no picture near the start of \(name) can be decoded (\(stream.codecName)); export it again")
+                skip(stream, "video", "has no size")
             } else {
                 candidates.append(stream)
             }
@@ -41,7 +51,7 @@ struct StreamSelection {
             (Int(stream.parameters.width) * Int(stream.parameters.height), stream.isDefault ? 1 : 0, -stream.index)
         }
         guard let best = candidates.max(by: { rank($0) < rank($1) }) else {
-            if let refusal { throw MediaError(.unsupportedVideoCodec, refusal) }
+            if let refusal { throw refusal }
             throw MediaError(.noVideoStream, "\(name) has no video track; give a video")
         }
         for other in candidates where other.index != best.index { skip(other, "video", "another picture is better") }

@@ -44,6 +44,28 @@ struct FirstPictureTests {
         #expect(probe.info.video.width == 320)
     }
 
+    @Test func `a broadcast whose first key frame comes after more than libavformat's 7 s is looked into up to there`()
+        throws
+    {
+        let bytes = try MovieClips.make(
+            ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=30:d=16", "-f", "lavfi", "-i", "sine=d=16", "-c:v", "libx264"]
+                + ["-preset", "ultrafast", "-g", "999", "-sc_threshold", "0", "-force_key_frames", "12"], as: "ts")
+        let whole = try Engine.run(MemorySource(bytes, name: "whole.ts"))
+        let (_, report, error) = try Engine.run(MemorySource(bytes[(bytes.count / 188 / 12 * 188)...], name: "cut.ts"))
+        #expect(error == nil)
+        let seconds = try #require(whole.report?.output?.durationSeconds)
+        #expect((8..<(seconds - 0.2)).contains(report?.output?.durationSeconds ?? 0))
+    }
+
+    @Test func `a broadcast without any key frame has no picture that can be decoded`() throws {
+        let bytes = try MovieClips.make(
+            ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=30:d=4", "-c:v", "libx264", "-preset", "ultrafast"]
+                + ["-g", "999", "-sc_threshold", "0"], as: "ts")
+        let (_, _, error) = try Engine.run(MemorySource(bytes[(bytes.count / 188 / 2 * 188)...], name: "cut.ts"))
+        #expect(error?.code == .sourceCorrupt)
+        #expect(error?.description.contains("export it as H.264") == false)
+    }
+
     @Test func `sound without end in front of the picture is refused`() throws {
         // A packet for each sample, 8000 a second.
         let path = try Scratch.folder() + "/late.mkv"
