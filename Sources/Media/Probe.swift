@@ -290,14 +290,16 @@ extension Timeline {
         guard movieTimescale > 0, track.timescale > 0 else { return nil }
         var segments: [Segment] = []
         var presentation = 0.0
+        let listedEnd = max(track.seconds, Double(track.samples.duration) / Double(track.timescale))
         for (index, edit) in track.edits.enumerated() {
             let length = Double(edit.segmentDuration) / Double(movieTimescale)
-            if edit.mediaTime < 0 {
+            let start = Double(edit.mediaTime) / Double(track.timescale)
+            // An edit of nothing, or of media that isn't there.
+            if edit.mediaTime < 0 || listedEnd > 0 && start >= listedEnd {
                 presentation += length
                 continue
             }
             guard edit.rate == 1 else { return nil }
-            let start = Double(edit.mediaTime) / Double(track.timescale)
             // A last edit of no length shows the rest. One that reaches the end of the media is not a trim: its
             // length in coarse movie ticks must not cut the last picture.
             let isLast = index == track.edits.count - 1

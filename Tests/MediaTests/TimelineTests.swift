@@ -57,4 +57,18 @@ struct TimelineTests {
         #expect(sum > 0)
         #expect(ContinuousClock.now - begun < .seconds(1))
     }
+
+    @Test func `an edit of media that isn't there shows nothing`() throws {
+        func timeline(_ edits: [Track.Edit]) throws -> Timeline? {
+            var track = try #require(try MovieClips.movie(Fixture.bytes("sync-b-frames.mp4")).tracks.first)
+            track.edits = edits
+            return Timeline(track, movieTimescale: 1000)
+        }
+        let real = Track.Edit(segmentDuration: 2000, mediaTime: 1024, rate: 1)
+        let beyond = Track.Edit(segmentDuration: 4000, mediaTime: 9_999_999, rate: 1)
+        #expect(try timeline([beyond]) == nil)
+        let late = try #require(try timeline([beyond, real]))
+        #expect(late.start(mediaStart: 0) == 4)
+        #expect(try timeline([real, beyond])?.end == 2)
+    }
 }
