@@ -17,7 +17,7 @@ struct StreamSelection {
         }
     }
 
-    /// The largest moving picture that can be decoded; among equals the default one.
+    /// The largest moving picture that can be decoded, unless it only goes with another; among equals the default one.
     mutating func bestVideo(_ name: String) throws -> Stream {
         var candidates: [Stream] = []
         var refusal: MediaError?
@@ -47,8 +47,11 @@ struct StreamSelection {
                 candidates.append(stream)
             }
         }
-        func rank(_ stream: Stream) -> (Int, Int, Int) {
-            (Int(stream.parameters.width) * Int(stream.parameters.height), stream.isDefault ? 1 : 0, -stream.index)
+        func rank(_ stream: Stream) -> (Int, Int, Int, Int) {
+            (
+                isAuxiliary(stream) ? 0 : 1, Int(stream.parameters.width) * Int(stream.parameters.height),
+                stream.isDefault ? 1 : 0, -stream.index
+            )
         }
         guard let best = candidates.max(by: { rank($0) < rank($1) }) else {
             if let refusal { throw refusal }
@@ -105,13 +108,16 @@ struct StreamSelection {
     /// The sample entry of sound that only claims to be AAC: Apple's `apac` carries a descriptor that libavformat
     /// takes for AAC's, and decoding it gives noise.
     private func unknownEntry(_ stream: Stream) -> String? {
-        guard let type = movie?.tracks.first(where: { Int($0.id) == stream.id })?.description.type else { return nil }
+        guard let type = track(stream)?.description.type else { return nil }
         return type == "apac" ? type : nil
     }
 
-    private func isEncrypted(_ stream: Stream) -> Bool {
-        movie?.tracks.first { Int($0.id) == stream.id }?.description.isEncrypted == true
-    }
+    private func isEncrypted(_ stream: Stream) -> Bool { track(stream)?.description.isEncrypted == true }
+
+    /// A track that belongs to the picture and isn't one: the depth of a cinematic video, or its transparency.
+    private func isAuxiliary(_ stream: Stream) -> Bool { track(stream)?.handler == "auxv" }
+
+    private func track(_ stream: Stream) -> Track? { movie?.tracks.first { Int($0.id) == stream.id } }
 
     /// What is reported of a track of sound without any.
     static func silent(_ stream: Stream) -> Report.SkippedTrack {

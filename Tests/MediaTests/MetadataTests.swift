@@ -59,6 +59,18 @@ struct MetadataTests {
         #expect(skipped.count == 1 && skipped.allSatisfy { !$0.reason.isEmpty && !$0.kind.isEmpty }, "\(skipped)")
     }
 
+    @Test func `a depth map is not taken for the picture, however large it is`() throws {
+        let bytes = try MovieClips.make(
+            ["-i", Fixture.path("size-2560x1440.mp4"), "-i", Fixture.path("sync-30fps.mp4")]
+                + ["-map", "0:v", "-map", "1:v", "-map", "1:a", "-c", "copy"])
+        // The first track's handler: "auxv".
+        let depth = try bytes.patched("hdlr", at: 8, 0x6175_7876)
+        let (_, report, error) = try Engine.run(MemorySource(depth, name: "cinematic.mov"))
+        #expect(error == nil)
+        #expect(report?.output?.width == 320)
+        #expect(report?.input?.skippedTracks.count == 1)
+    }
+
     @Test(arguments: ["track-two-videos.mp4", "track-cover-first.mkv"])
     func `the best picture is chosen, not the first`(name: String) throws {
         let outcome = try Engine.transcode(fixture: name)
