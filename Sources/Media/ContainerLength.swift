@@ -2,7 +2,7 @@
 ///
 /// libavformat takes a file that ends early for a shorter one. MP4 has its index to be held against the length; AVI and
 /// Matroska have the sizes of their outermost chunks; FLV and ASF have their own size among their first words, if their
-/// writer could go back to put it there.
+/// writer could go back to put it there. Ogg tells nothing, but each of its pages has a size, and a cut goes through one.
 enum ContainerLength {
     /// Chunks of an AVI or objects in front of an ASF that are looked at: each costs a read, and a file could be made of
     /// nothing else. As many of OpenDML's are 4 TiB.
@@ -14,11 +14,13 @@ enum ContainerLength {
         guard source.isSeekable, let length = source.length else { return false }
         let front = try source.read(64, at: 0)
         let own = try riffEnd(front, source, length) ?? matroskaEnd(front) ?? flvEnd(front, source)
-        guard let end = try own ?? asfEnd(front, source) else { return false }
-        guard end > length else { return true }
-        throw MediaError(
-            .sourceTruncated,
-            "\(source.name) has \(length) bytes but says it has \(end); fetch or export it again")
+        let told = try own ?? asfEnd(front, source)
+        if let end = try told ?? oggEnd(front, source, length), end > length {
+            throw MediaError(
+                .sourceTruncated,
+                "\(source.name) has \(length) bytes but says it has \(end); fetch or export it again")
+        }
+        return told != nil
     }
 
     /// Where the RIFF chunks of an AVI end. OpenDML puts one behind the other, each up to 1 GiB.
@@ -99,6 +101,23 @@ enum ContainerLength {
     private static let asfFileProperties: [UInt8] = [
         0xa1, 0xdc, 0xab, 0x8c, 0x47, 0xa9, 0xcf, 0x11, 0x8e, 0xe4, 0x00, 0xc0, 0x0c, 0x20, 0x53, 0x65,
     ]
+
+    /// Where the last page of an Ogg ends (RFC 3533, section 6).
+    private static func oggEnd(_ front: [UInt8], _ source: any ByteSource, _ length: Int64) throws -> Int64? {
+        guard front.starts(with: "OggS".utf8) else { return nil }
+        let start = max(0, length - longestPage)
+        let tail = try source.read(Int(length - start), at: start)
+        let last = stride(from: tail.count - 4, through: 0, by: -1).first { tail[$0...].starts(with: "OggS".utf8) }
+        guard let last else { return nil }
+        let header = last + 27
+        guard header <= tail.count else { return start + Int64(header) }
+        let count = Int(tail[header - 1])
+        let sizes = tail[header...].prefix(count).reduce(0) { $0 + Int($1) }
+        return start + Int64(header + count + sizes)
+    }
+
+    /// A header, 255 sizes and as much as they can tell.
+    private static let longestPage: Int64 = 27 + 255 + 255 * 255
 
     /// At most eight bytes; what is beyond any file's size is as large as can be.
     private static func littleEndian(_ bytes: ArraySlice<UInt8>) -> Int64 {

@@ -56,4 +56,22 @@ struct ContainerLengthTests {
         #expect(try !ContainerLength.check(source))
         #expect(source.reads.count < 5000)
     }
+
+    @Test func `an Ogg cut inside of a page is truncated, and one that ends behind a page may be whole`() throws {
+        let bytes = try MovieClips.make(
+            ["-f", "lavfi", "-i", "testsrc=s=160x120:r=30:d=4", "-f", "lavfi", "-i", "sine=d=4"]
+                + ["-c:v", "libtheora", "-c:a", "libvorbis"], as: "ogv")
+        #expect(try !ContainerLength.check(BytesSource(bytes)))
+        let pages = bytes.indices.filter { bytes[$0...].starts(with: "OggS".utf8) }
+        #expect(pages.count > 5)
+        for page in pages.dropFirst(3) {
+            #expect(try !ContainerLength.check(BytesSource(Array(bytes[..<page]))))
+            for cut in [page - 1, page + 4, page + 26, page + 27, page + 40] where cut < bytes.count {
+                let error = #expect(throws: MediaError.self) {
+                    try ContainerLength.check(BytesSource(Array(bytes[..<cut])))
+                }
+                #expect(error?.code == .sourceTruncated)
+            }
+        }
+    }
 }
