@@ -149,6 +149,10 @@ final class VideoTrack {
         }
         let least = 1 / encoding.rate
         var length = frame.duration > 0 ? frame.duration : least
+        if length < least, let announced = plan.source.video.end {
+            // Where pictures are reordered libavformat guesses, and of a variable rate by the ticks of its clock.
+            length = max(length, min(least, announced - start))
+        }
         if length > VideoTrack.plainDuration {
             // A slide or a screen at rest lasts so long, or the duration is damaged: what is announced decides.
             let announced = plan.source.video.end.map { max($0 - start, least) }

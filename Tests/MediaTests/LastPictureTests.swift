@@ -80,6 +80,20 @@ struct LastPictureTests {
         #expect(abs((outcome.report?.output?.durationSeconds ?? 0) - 11.93) < 0.05)
     }
 
+    @Test(arguments: [0, 3])
+    func `the last picture of a variable rate is seen for as long as others`(reordered: Int) throws {
+        // Of 135 pictures 15 are missing, so that libavformat guesses a rate of 600 a second.
+        let path = try Scratch.folder() + "/variable.mov"
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", "testsrc2=s=160x120:r=30:d=4.5"]
+                + ["-vf", "select='not(between(n,70,70)+between(n,73,85)+eq(n,11))'", "-fps_mode", "passthrough"]
+                + ["-c:v", "libx264", "-preset", "veryfast", "-bf", "\(reordered)", "-pix_fmt", "yuv420p"]
+                + ["-video_track_timescale", "600", path])
+        let outcome = try Engine.transcode(path: path, forceEncode: true)
+        try expectConforming(outcome)
+        #expect(abs((outcome.report?.output?.durationSeconds ?? 0) - 4.5) < 0.001)
+    }
+
     @Test(arguments: ["mkv", "flv"])
     func `a file that is cut before a long last picture is truncated`(ending: String) throws {
         let path = try Self.rest(RestCase(ending: ending, rest: 12))
