@@ -33,17 +33,16 @@ public struct PartLayout: Sendable, Equatable {
     /// knows, and beyond the most parts an object may have there is none.
     ///
     /// What isn't through when the body ends is waited for. So the last whole part is as short as it may be and ends a
-    /// little before the body does; those in front of it take up the difference. None gets longer by it than planned, or
-    /// than 10 MiB.
+    /// little before the body does; one or two in front of it take up the difference. None gets longer by it than planned:
+    /// a slow link would be without work meanwhile.
     func bytes(ofPart number: Int, bodyLeft: Int64?) -> Int? {
         guard let planned = bytes(ofPart: number) else { return nil }
         guard !areEqual, let bodyLeft else { return planned }
         let smallest = PartLayout.smallestPart
         let whole = Int(clamping: bodyLeft) - PartLayout.tail
         let inFront = whole - smallest
-        if inFront < smallest { return max(whole, smallest) }
-        if inFront <= planned || inFront < 2 * smallest { return inFront }
-        return inFront <= 2 * planned ? inFront / 2 : planned
+        if inFront <= planned { return max(inFront, smallest) }
+        return inFront >= 2 * smallest && inFront <= 2 * planned ? inFront / 2 : planned
     }
 
     /// Size of part `number` (2 and on) unless it is the last; `nil` beyond the most parts an object may have.

@@ -175,7 +175,7 @@ final class S3Upload: ObjectUpload {
                 let size = layout.bytes(
                     ofPart: state.nextPart, bodyLeft: state.bytesToCome.map { Int64(present) + $0 })
             else { throw TransferError(.storageRejected, "\(client.exchange.store) takes no object of so many parts") }
-            if state.collecting.isEmpty { state.collecting.reserveCapacity(max(size, 2 * PartLayout.smallestPart)) }
+            if state.collecting.isEmpty { state.collecting.reserveCapacity(size) }
             // What is expected changes: a part may turn out to be long enough already.
             let count = max(0, min(rest.count, size - state.collecting.count))
             state.collecting += rest.prefix(count)

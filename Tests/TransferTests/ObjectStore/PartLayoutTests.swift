@@ -46,24 +46,28 @@ struct PartLayoutTests {
         return parts + [collected]
     }
 
-    @Test(arguments: 20...60)
-    func `a body of known length, in MiB, leaves one at its end, after a part of 5`(mebibytes: Int) {
+    @Test(arguments: 21...63)
+    func `a body of known length leaves little at its end, after a part of 5 MiB; sizes in MiB`(mebibytes: Int) {
         let body = mebibytes * Self.mebibyte
         let parts = Self.parts(of: body) { body - $0 }
         #expect(parts.reduce(0, +) == body)
-        #expect(parts.suffix(2) == [5 * Self.mebibyte, Self.mebibyte])
-        #expect(parts.dropLast().allSatisfy { (5 * Self.mebibyte...10 * Self.mebibyte).contains($0) })
+        #expect(parts.dropLast().last == 5 * Self.mebibyte)
+        #expect(parts.last.map { $0 <= 3 * Self.mebibyte } == true, "\(parts)")
+        #expect(parts.dropLast().allSatisfy { (5 * Self.mebibyte...8 * Self.mebibyte).contains($0) })
     }
 
-    @Test(arguments: [0.5, 0.8, 1.25, 2, 100], [20, 33, 47])
-    func `a wrong guess costs no more than a longer rest; no part is below 5 or beyond 10 MiB`(
+    @Test(arguments: [0.5, 0.8, 1.25, 2, 100], 6...63)
+    func `whatever is guessed, no part leaves later than planned nor is too short; sizes in MiB`(
         factor: Double, mebibytes: Int
     ) {
         let body = mebibytes * Self.mebibyte
         let parts = Self.parts(of: body) { Int(Double(body - $0) * factor) }
         #expect(parts.reduce(0, +) == body)
-        #expect(parts.dropLast().allSatisfy { (5 * Self.mebibyte...10 * Self.mebibyte).contains($0) })
-        #expect(parts.last.map { $0 < 10 * Self.mebibyte } == true)
+        let layout = PartLayout(partBytes: 8 * Self.mebibyte, headLength: 6 * Self.mebibyte)
+        for (index, size) in parts.enumerated() {
+            #expect(size <= layout.bytes(ofPart: index + 2) ?? 0)
+            #expect(size >= PartLayout.smallestPart || index == parts.count - 1)
+        }
     }
 
     @Test func `equal parts stay equal whatever is to come`() {

@@ -51,14 +51,16 @@ struct SeaweedFS: Sendable {
 extension StorageProxy {
     /// Runs a test on SeaweedFS behind a proxy, which is stopped whatever comes, and beside it. The bucket is there.
     static func beforeSeaweedFS(
-        policy: RetryPolicy = SeaweedFS.hasty,
+        policy: RetryPolicy = SeaweedFS.hasty, partBytes: Int = PartLayout.smallestPart,
         _ body: (_ proxy: StorageProxy, _ store: S3Store, _ direct: S3Store) async throws -> Void
     ) async throws {
         let weed = try #require(SeaweedFS.running)
         let direct = try S3Store(weed.settings(), client: SeaweedFS.client(), policy: SeaweedFS.hasty)
         try await onThread { try direct.prepare(isCancelled: never) }
         let proxy = try await StorageProxy.start(upstream: weed.endpoint)
-        let store = try S3Store(weed.settings(endpoint: proxy.url), client: SeaweedFS.client(), policy: policy)
+        var settings = weed.settings(endpoint: proxy.url)
+        settings.partBytes = partBytes
+        let store = try S3Store(settings, client: SeaweedFS.client(), policy: policy)
         let result: Result<Void, any Error>
         do {
             result = .success(try await body(proxy, store, direct))
