@@ -32,8 +32,8 @@ final class FaststartSink {
     /// Media of the size of the room reserved for the index is held as well, so that a small result isn't mostly gap;
     /// four times as much where nobody knows the length and the room is the longest video's, but no more than this.
     private static let mostWorthPacking = 5 << 20
-    /// Body bytes leave in pieces of this size.
-    private static let pieceSize = 1 << 20
+    /// Body bytes leave in pieces of this size, as they come from the muxer: what waits for a piece to be full is late.
+    private static let pieceSize = 256 << 10
     /// What the muxer writes in front of the media is far smaller than this.
     private static let longestPreamble = 4096
 
