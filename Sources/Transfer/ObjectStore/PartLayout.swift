@@ -13,8 +13,9 @@ public struct PartLayout: Sendable, Equatable {
     /// S3's most parts of one object.
     static let mostParts = 10_000
 
-    /// Bytes of body after the last whole part. While an encoder makes them, a link of five times its pace takes a part.
-    private static let tail = 1 << 20
+    /// Bytes of body after the last whole part. The last MiB comes at once, as the encoder lets go of what it held back;
+    /// while it makes the one before, a link of five times its pace takes a part.
+    private static let tail = 2 << 20
 
     private let partBytes: Int
     private let areEqual: Bool
