@@ -62,7 +62,7 @@ public protocol ByteSink: AnyObject {
     func write(_ bytes: [UInt8], headLength: Int) throws
 
     /// Told before a `write`: about how many bytes of body come after what it brings. A guess, better the nearer the end;
-    /// never told where nobody knows how long the video is.
+    /// never told of a copy, nor where nobody knows how long the video is.
     func expect(bytesToCome: Int64)
 
     /// Takes the head, the bytes in front of the body, and makes the result visible.

@@ -91,7 +91,8 @@ public final class Transcode {
         let plan = try Plan(probe.info, options.profile, options)
         report.describe(plan)
         let faststart = FaststartSink(
-            sink, reservedPrefix: HeadReserve.bytes(probe.info, plan), duration: probe.info.duration)
+            sink, reservedPrefix: HeadReserve.bytes(probe.info, plan), duration: probe.info.duration,
+            isEncoded: !plan.copiesVideo)
         defer { report.timings.bytesWritten = report.output?.bytes ?? faststart.bytesTaken }
 
         let muxer = try Muxer(to: faststart)

@@ -116,7 +116,7 @@ struct HeadStartTests {
     }
 
     private func track(_ plan: Plan, _ probe: Probe, _ start: HeadStart?, threads: Int?) throws -> VideoTrack {
-        let muxer = try Muxer(to: FaststartSink(MemorySink(), reservedPrefix: 0, duration: nil))
+        let muxer = try Muxer(to: FaststartSink(MemorySink(), reservedPrefix: 0, duration: nil, isEncoded: true))
         return try VideoTrack(plan, probe, start, threads: threads, muxer: muxer, isCancelled: { false })
     }
 }

@@ -20,7 +20,8 @@ final class FaststartSink {
     private let heldLimit: Int
     /// Bytes in front of the first media byte in the finished file, when there is a body.
     private let reservedPrefix: Int
-    private let duration: Double?
+    /// Seconds of the video, where its end is told of beforehand.
+    private let expectedSeconds: Double?
 
     private var held: [UInt8] = []
     private var body: [UInt8] = []
@@ -40,10 +41,12 @@ final class FaststartSink {
     /// - Parameters:
     ///   - reservedPrefix: bound for the bytes in front of the media (`ftyp`, `moov`, `mdat` header).
     ///   - duration: the video's, in seconds, where it is known. Where not, the bound is the longest video's.
-    init(_ sink: any ByteSink, reservedPrefix: Int, duration: Double?) {
+    ///   - isEncoded: the sink is told how much is to come. A copy comes as fast as its source, and what is sent of it has no
+    ///     time to make up.
+    init(_ sink: any ByteSink, reservedPrefix: Int, duration: Double?, isEncoded: Bool) {
         self.sink = sink
         self.reservedPrefix = reservedPrefix
-        self.duration = duration
+        expectedSeconds = isEncoded ? duration : nil
         let worthPacking = min((duration == nil ? 4 : 1) * reservedPrefix, FaststartSink.mostWorthPacking)
         heldLimit = max(sink.mediaInHead, worthPacking) + FaststartSink.longestPreamble
         // Grown bit by bit it would leave its earlier selves behind in the heap.
@@ -128,8 +131,8 @@ final class FaststartSink {
 
     private func passBodyOn() throws {
         if payloadStart == 0 { payloadStart = try Preamble(held).payloadStart }
-        if let duration, secondsTaken > 0 {
-            let toCome = Double(mediaEnd) * max(0, duration - secondsTaken) / secondsTaken
+        if let expectedSeconds, secondsTaken > 0 {
+            let toCome = Double(mediaEnd) * max(0, expectedSeconds - secondsTaken) / secondsTaken
             sink.expect(bytesToCome: Int64(min(toCome, 1e15)))
         }
         try sink.write(body, headLength: reservedPrefix + held.count - payloadStart)
