@@ -25,13 +25,24 @@ final class AudioTrack {
     /// Packets taken, when copying.
     private(set) var packetsSeen = 0
     private var corrupt = 0
-    /// Copied packets that are decoded to look for damage, at most: all of the first ten seconds' number, or every so many
-    /// of a longer clip. They take about 10 ms.
+    /// Copied packets that are decoded to look for damage, at most: all of a clip of ten seconds, every so many of a longer
+    /// one. They take about 10 ms.
     private static let checkedPackets = 500
 
     private enum Mode {
-        case copy(dropped: Int, sampleRate: Int, adts: [UInt8]?, check: Decoder, checkStride: Int)
+        case copy(Copying)
         case encode(Decoder, Resampler, SampleGrid)
+    }
+
+    private struct Copying {
+        /// Packets in front that are left out.
+        let dropped: Int
+        let sampleRate: Int
+        /// What each packet's own header has to say, where they have one.
+        let adts: [UInt8]?
+        /// Decodes one of so many packets.
+        let check: Decoder
+        let checkStride: Int
     }
 
     /// `nil` where the output has no sound.
@@ -45,8 +56,9 @@ final class AudioTrack {
             let adts = audio.samples?.adts
             let count = audio.samples?.table.count ?? 0
             mode = .copy(
-                dropped: dropped, sampleRate: audio.sampleRate, adts: adts, check: try Decoder(stream, threads: 1),
-                checkStride: count / AudioTrack.checkedPackets + 1)
+                Copying(
+                    dropped: dropped, sampleRate: audio.sampleRate, adts: adts,
+                    check: try Decoder(stream, threads: 1), checkStride: count / AudioTrack.checkedPackets + 1))
             streamIndex = try CodecParameters(copying: stream.pointer.pointee.codecpar, extradata: adts)
                 .add(to: muxer, timeBase: Rational(1, Int32(audio.sampleRate)))
         case .encode(let rate, let channels):
@@ -67,7 +79,7 @@ final class AudioTrack {
 
     /// Packets of a copy that were decoded, and those with damage; `nil` where all are encoded.
     var checked: (packets: Int, damaged: Int)? {
-        if case .copy(_, _, _, let check, _) = mode { (check.packets, check.damaged) } else { nil }
+        if case .copy(let copying) = mode { (copying.check.packets, copying.check.damaged) } else { nil }
     }
 
     /// A track was declared, and neither listed nor came anything of it: a recorder with the microphone off.
@@ -76,7 +88,7 @@ final class AudioTrack {
     /// Takes a packet of the source. A copied one is held until it is known that the picture lasts that long.
     func feed(_ packet: Packet) throws {
         switch mode {
-        case .copy(let dropped, let rate, let adts, let check, let checkStride):
+        case .copy(let copying):
             if let table = plan.source.audio?.samples?.table, packetsSeen < table.count, packet.isCorrupt,
                 packet.size < table.size(of: packetsSeen)
             {
@@ -85,7 +97,7 @@ final class AudioTrack {
                     "the source ends inside packet \(packetsSeen + 1) of the sound; fetch or export the video again")
             }
             guard let table = plan.source.audio?.samples?.table, packetsSeen < table.count,
-                packet.size - (adts == nil ? 0 : packet.adtsHeader?.size ?? 0) == table.size(of: packetsSeen)
+                packet.size - (copying.adts == nil ? 0 : packet.adtsHeader?.size ?? 0) == table.size(of: packetsSeen)
             else {
                 throw MediaError(
                     .sourceCorrupt,
@@ -94,24 +106,24 @@ final class AudioTrack {
             }
             packetsSeen += 1
             if packet.isCorrupt { corrupt += 1 }
-            if packetsSeen % checkStride == 0 { try check.decode(packet) { _ in } }
-            guard packetsSeen > dropped else { return }
-            if let adts {
+            if packetsSeen % copying.checkStride == 0 { try copying.check.decode(packet) { _ in } }
+            guard packetsSeen > copying.dropped else { return }
+            if let adts = copying.adts {
                 guard let header = packet.adtsHeader, header.configuration == adts, header.size < packet.size else {
                     throw MediaError(.sourceCorrupt, "a packet of sound has no usable header; export the video again")
                 }
                 packet.removeFirst(header.size)
             }
-            packet.timeBase = Rational(1, Int32(rate))
+            packet.timeBase = Rational(1, Int32(copying.sampleRate))
             let samples = Int64(AudioEncoder.packetSamples)
-            packet.pts = Timestamp(Int64(packetsSeen - 1 - dropped) * samples, packet.timeBase)
+            packet.pts = Timestamp(Int64(packetsSeen - 1 - copying.dropped) * samples, packet.timeBase)
             if let bound = timeline.end, let start = packet.pts?.seconds, start >= bound - 0.001 {
                 isOver = true
                 return
             }
             packet.dts = packet.pts
             packet.pointer.pointee.duration = samples
-            end = Double(packetsSeen - dropped) * Double(samples) / Double(rate)
+            end = Double(packetsSeen - copying.dropped) * Double(samples) / Double(copying.sampleRate)
             lastHeard = end
             ready.append(packet)
         case .encode(let decoder, let resampler, let grid):

@@ -147,11 +147,11 @@ public struct UploadMeasures: Sendable, Equatable {
         bytesSent: Int64 = 0, bytesTransmitted: Int64 = 0, bytesFetched: Int64 = 0, uploadSeconds: Double = 0,
         lastRest: Double = 0, temporaryBytes: Int64 = 0
     ) {
-        self.lastRest = lastRest
         self.bytesSent = bytesSent
         self.bytesTransmitted = bytesTransmitted
         self.bytesFetched = bytesFetched
         self.uploadSeconds = uploadSeconds
+        self.lastRest = lastRest
         self.temporaryBytes = temporaryBytes
     }
 }

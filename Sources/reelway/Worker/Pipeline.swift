@@ -82,6 +82,7 @@ struct Pipeline: Sendable {
         watch.whenStopped { upload.cancel() }
         watch.count {
             let measures = upload.measures
+            // A rest that the store asks for is no standstill: its time counts as if bytes had moved.
             return measures.bytesSent &+ measures.bytesTransmitted &+ measures.bytesFetched
                 &+ Int64(measures.lastRest * 1000)
         }
