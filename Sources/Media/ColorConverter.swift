@@ -17,7 +17,7 @@ struct ColorConverter: Sendable {
 
     /// Whether a picture differs from BT.709 in limited range. What is not specified counts as BT.709.
     static func isNeeded(_ source: ColorDescription) -> Bool {
-        source.fullRange || !source.keepsLight || [4, 5, 6, 7, 9, 10].contains(source.matrix)
+        source.fullRange || !source.keepsLight || [4, 5, 6, 7, 9, 10, 12].contains(source.matrix)
     }
 
     /// Converts a picture of even sides.

@@ -32,6 +32,11 @@ struct ColorDescription: Sendable, Hashable {
         return !ownPrimaries && !ownTransfer
     }
 
+    /// Whether the codes are sums of R'G'B' as `ColorScience.decode` takes them to be. YCgCo, SMPTE ST 2085 and ICtCp
+    /// aren't, nor is constant luminance, of which BT.2020's (10) is let pass: libswscale and players take it for the
+    /// plain one too.
+    var isPlainlyCoded: Bool { ![8, 11, 13, 14].contains(matrix) }
+
     /// The primaries as ffprobe names them.
     var primariesName: String { Self.name(primaries, Self.primariesNames) }
     /// The transfer as ffprobe names it.

@@ -66,12 +66,15 @@ enum ColorScience {
     // MARK: Matrices
 
     /// Luma weights of red and blue (H.273, table 4).
-    static func lumaWeights(matrix: Int) -> (red: Double, blue: Double) {
-        switch matrix {
+    static func lumaWeights(of source: ColorDescription) -> (red: Double, blue: Double) {
+        switch source.matrix {
         case 4: return (0.30, 0.11)
         case 5, 6: return (0.299, 0.114)
         case 7: return (0.212, 0.087)
         case 9, 10: return (0.2627, 0.0593)
+        case 12:  // derived from the primaries: what each adds to the luminance
+            let luminance = toXYZ(primaries: source.primaries).row(1)
+            return (luminance.x, luminance.z)
         default: return (0.2126, 0.0722)
         }
     }
@@ -125,7 +128,7 @@ enum ColorScience {
     static func decode(y: Double, cb: Double, cr: Double, from source: ColorDescription) -> SIMD3<Double> {
         let luma = source.fullRange ? y / 1023 : (y - 64) / 876
         let chroma = source.fullRange ? 1023.0 : 896
-        let weight = lumaWeights(matrix: source.matrix)
+        let weight = lumaWeights(of: source)
         let red = luma + 2 * (1 - weight.red) * (cr - 512) / chroma
         let blue = luma + 2 * (1 - weight.blue) * (cb - 512) / chroma
         let green = (luma - weight.red * red - weight.blue * blue) / (1 - weight.red - weight.blue)
@@ -148,7 +151,7 @@ enum ColorScience {
 
     /// 8-bit limited range Y'CbCr of BT.709 R'G'B' (BT.709, 3.2 to 3.5), not rounded.
     static func encodeBT709(_ signal: SIMD3<Double>) -> SIMD3<Double> {
-        let weight = lumaWeights(matrix: 1)
+        let weight = lumaWeights(of: .bt709)
         let luma = weight.red * signal.x + (1 - weight.red - weight.blue) * signal.y + weight.blue * signal.z
         return SIMD3(
             16 + 219 * luma,

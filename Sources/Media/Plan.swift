@@ -46,6 +46,7 @@ struct Plan: Sendable {
             source.video.end = coded.length
             frameSeconds = coded.length / Double(max(1, coded.table.count))
         } else {
+            try Plan.checkColors(info)
             video = .encode(settings, Plan.target(info, settings))
             videoReasons = against + [encoderReason]
             source = FrameGrid.align(info, rate: settings.frameRate.value)
@@ -70,6 +71,14 @@ struct Plan: Sendable {
                 sampleRate: audio.sampleRate % 11025 == 0 ? 44100 : 48000, channels: min(2, audio.channels))
             audioReasons = reasons
         }
+    }
+
+    private static func checkColors(_ info: MediaInfo) throws {
+        guard !info.video.color.isPlainlyCoded else { return }
+        throw MediaError(
+            .unsupportedVideoCodec,
+            "the colours of \(info.name) are coded as \(info.video.color.matrixName), which can't be converted; export the"
+                + " video as HLG, HDR10 or SDR")
     }
 
     /// `too_short` and `too_long`, as soon as the header tells.

@@ -22,6 +22,7 @@ struct ColorConverterTests {
         description(1, 18, 1, full: true), ntsc, description(5, 1, 5), jpeg, description(1, 1, 1, full: true),
         description(7, 7, 7), description(1, 1, 4), p3, description(12, 13, 6, full: true), description(11, 1, 1),
         wideSDR, description(9, 15, 10), description(1, 4, 1), description(4, 5, 4), description(1, 8, 1),
+        description(9, 18, 12), description(12, 1, 12),
     ]
 
     /// Every combination of the three codes in steps.
@@ -40,7 +41,7 @@ struct ColorConverterTests {
 
     /// Codes of the colours from black to the peak of each of R'G'B', a grid of `steps`³ of them.
     private static func patches(of source: ColorDescription, steps: Int) -> [SIMD3<Int>] {
-        let weight = ColorScience.lumaWeights(matrix: source.matrix)
+        let weight = ColorScience.lumaWeights(of: source)
         let (low, lumaSpan, chromaSpan) = source.fullRange ? (0.0, 1023.0, 1023.0) : (64, 876, 896)
         // PQ goes on far beyond the peak of a usual picture, 1000 cd/m².
         let scale = Double(steps - 1) / (source.transfer == 16 ? 0.7518 : 1)

@@ -24,6 +24,8 @@ struct ErrorTests {
         Refusal(name: "bad-too-short.mp4", codes: [.tooShort]),
         Refusal(name: "bad-encrypted.mp4", codes: [.unsupportedVideoCodec, .unsupportedContainer]),
         Refusal(name: "bad-unknown-video-codec.mp4", codes: [.unsupportedVideoCodec]),
+        Refusal(name: "bad-dolby-vision-5.mp4", codes: [.unsupportedVideoCodec]),
+        Refusal(name: "bad-ictcp.mp4", codes: [.unsupportedVideoCodec]),
         Refusal(name: "bad-truncated-header.mp4", codes: [.sourceTruncated]),
         Refusal(name: "bad-truncated-data.mp4", codes: [.sourceTruncated]),
         Refusal(name: "bad-truncated-moov-last.mp4", codes: [.sourceTruncated]),
