@@ -10,24 +10,13 @@ public struct Progress: Sendable, Codable, Equatable {
     /// From 0 to 1.
     public var progress: Double
     /// Seconds left, where they can be told.
-    public var etaSeconds: Double?
+    @Nullable public var etaSeconds: Double?
     /// Seconds of video done in a second.
     public var speed: Double
     /// Bytes read from the source.
     public var bytesIn: Int64
     /// Bytes of the result so far.
     public var bytesOut: Int64
-
-    /// Each line has each key: `etaSeconds` is `null` where it can't be told.
-    public func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: CodingKeys.self)
-        try values.encode(stage, forKey: .stage)
-        try values.encode(progress, forKey: .progress)
-        try values.encode(etaSeconds, forKey: .etaSeconds)
-        try values.encode(speed, forKey: .speed)
-        try values.encode(bytesIn, forKey: .bytesIn)
-        try values.encode(bytesOut, forKey: .bytesOut)
-    }
 
     /// The same, and nowhere behind an earlier one: also where the work was begun again.
     public func notBehind(_ earlier: Progress?) -> Progress {

@@ -5,15 +5,15 @@ public struct Report: Codable, Sendable, Equatable {
     /// Whether there is a finished, checked file.
     public var ok = false
     /// Why there is none.
-    public var error: Failure?
+    @Nullable public var error: Failure? = nil
     /// The source, as far as it was understood.
-    public var input: Input?
+    @Nullable public var input: Input? = nil
     /// What was decided, and why.
-    public var plan: PlanSummary?
+    @Nullable public var plan: PlanSummary? = nil
     /// The finished file.
-    public var output: Output?
+    @Nullable public var output: Output? = nil
     /// The verdict on the bytes that were written.
-    public var conformance: ConformanceVerdict?
+    @Nullable public var conformance: ConformanceVerdict? = nil
     /// What the user should know of although it did not stop the work.
     public var warnings: [String] = []
     /// Where the time and the memory went.
@@ -21,20 +21,6 @@ public struct Report: Codable, Sendable, Equatable {
 
     /// A report of nothing yet.
     public init() {}
-
-    /// Every key is always there: what can be null is written as null.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(reelway, forKey: .reelway)
-        try container.encode(ok, forKey: .ok)
-        try container.encode(error, forKey: .error)
-        try container.encode(input, forKey: .input)
-        try container.encode(plan, forKey: .plan)
-        try container.encode(output, forKey: .output)
-        try container.encode(conformance, forKey: .conformance)
-        try container.encode(warnings, forKey: .warnings)
-        try container.encode(timings, forKey: .timings)
-    }
 
     /// An error as it travels in JSON.
     public struct Failure: Codable, Sendable, Equatable {
@@ -58,32 +44,19 @@ public struct Report: Codable, Sendable, Equatable {
         /// How the user named it.
         public var name: String
         /// Size in bytes.
-        public var bytes: Int64?
+        @Nullable public var bytes: Int64?
         /// `mp4`, `matroska`, `avi` …
         public var container: String
         /// Length in seconds.
-        public var durationSeconds: Double?
+        @Nullable public var durationSeconds: Double?
         /// OneDrive's hash in base64.
         public var quickXorHash: String?
         /// The picture.
-        public var video: Video?
+        @Nullable public var video: Video?
         /// The sound.
-        public var audio: Audio?
+        @Nullable public var audio: Audio?
         /// Tracks that do not reach the output.
         public var skippedTracks: [SkippedTrack]
-
-        /// Null where it is not known or not there; the hash is left out where it is not known.
-        public func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(name, forKey: .name)
-            try container.encode(bytes, forKey: .bytes)
-            try container.encode(self.container, forKey: .container)
-            try container.encode(durationSeconds, forKey: .durationSeconds)
-            try container.encodeIfPresent(quickXorHash, forKey: .quickXorHash)
-            try container.encode(video, forKey: .video)
-            try container.encode(audio, forKey: .audio)
-            try container.encode(skippedTracks, forKey: .skippedTracks)
-        }
     }
 
     /// The source's picture. `nil` properties are not known from the file.
@@ -91,7 +64,7 @@ public struct Report: Codable, Sendable, Equatable {
         /// libav's name of the codec.
         public var codec: String
         /// The profile's name.
-        public var profile: String?
+        @Nullable public var profile: String?
         /// libav's name of the pixel format.
         public var pixelFormat: String
         /// Stored width in pixels.
@@ -109,38 +82,17 @@ public struct Report: Codable, Sendable, Equatable {
         /// Whether the frames' distances differ.
         public var variableFrameRate: Bool
         /// Transfer characteristics as ffprobe names them.
-        public var transfer: String?
+        @Nullable public var transfer: String?
         /// Primaries as ffprobe names them.
-        public var primaries: String?
+        @Nullable public var primaries: String?
         /// Matrix coefficients as ffprobe names them.
-        public var matrix: String?
+        @Nullable public var matrix: String?
         /// `tv` or `pc`.
-        public var range: String?
+        @Nullable public var range: String?
         /// Whether frames hold two fields.
         public var interlaced: Bool
         /// Whether the transfer is PQ or HLG.
         public var hdr: Bool
-
-        /// Null where it is not known.
-        public func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(codec, forKey: .codec)
-            try container.encode(profile, forKey: .profile)
-            try container.encode(pixelFormat, forKey: .pixelFormat)
-            try container.encode(width, forKey: .width)
-            try container.encode(height, forKey: .height)
-            try container.encode(displayWidth, forKey: .displayWidth)
-            try container.encode(displayHeight, forKey: .displayHeight)
-            try container.encode(rotation, forKey: .rotation)
-            try container.encode(frameRate, forKey: .frameRate)
-            try container.encode(variableFrameRate, forKey: .variableFrameRate)
-            try container.encode(transfer, forKey: .transfer)
-            try container.encode(primaries, forKey: .primaries)
-            try container.encode(matrix, forKey: .matrix)
-            try container.encode(range, forKey: .range)
-            try container.encode(interlaced, forKey: .interlaced)
-            try container.encode(hdr, forKey: .hdr)
-        }
     }
 
     /// The source's sound.
@@ -206,7 +158,7 @@ public struct Report: Codable, Sendable, Equatable {
         /// Size in bytes.
         public var bytes: Int64
         /// SHA-256 in hexadecimal; `nil` where it was not asked for or not to be had.
-        public var sha256: String?
+        @Nullable public var sha256: String?
         /// Length in seconds.
         public var durationSeconds: Double
         /// Width in pixels.
@@ -219,20 +171,6 @@ public struct Report: Codable, Sendable, Equatable {
         public var videoBitrate: Int
         /// Average bits per second of the sound.
         public var audioBitrate: Int
-
-        /// A hash that isn't known is written as null.
-        public func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(location, forKey: .location)
-            try container.encode(bytes, forKey: .bytes)
-            try container.encode(sha256, forKey: .sha256)
-            try container.encode(durationSeconds, forKey: .durationSeconds)
-            try container.encode(width, forKey: .width)
-            try container.encode(height, forKey: .height)
-            try container.encode(frameRate, forKey: .frameRate)
-            try container.encode(videoBitrate, forKey: .videoBitrate)
-            try container.encode(audioBitrate, forKey: .audioBitrate)
-        }
     }
 
     /// Whether the file keeps its profile, and where not.

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Media
 
 /// Looking at videos, retrying one by hand, and waiting for its address.
 struct VideoRoutes: Sendable {
@@ -75,22 +76,8 @@ struct VideoRoutes: Sendable {
         let message: String
         let videoId: String
         let status: JobState
-        let progress: Double?
-        let stage: String?
-
-        enum CodingKeys: CodingKey {
-            case message, videoId, status, progress, stage
-        }
-
-        func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(message, forKey: .message)
-            try container.encode(videoId, forKey: .videoId)
-            try container.encode(status, forKey: .status)
-            // A key that is always there, null where there is nothing to say.
-            try container.encode(progress, forKey: .progress)
-            try container.encode(stage, forKey: .stage)
-        }
+        @Nullable var progress: Double?
+        @Nullable var stage: String?
     }
 
     private func socialReady(_ id: String, _ request: Request) async throws -> Response {
