@@ -88,46 +88,52 @@ final class AudioTrack {
     /// Takes a packet of the source. A copied one is held until it is known that the picture lasts that long.
     func feed(_ packet: Packet) throws {
         switch mode {
-        case .copy(let copying):
-            if let table = plan.source.audio?.samples?.table, packetsSeen < table.count, packet.isCorrupt,
-                packet.size < table.size(of: packetsSeen)
-            {
-                throw MediaError(
-                    .sourceTruncated,
-                    "the source ends inside packet \(packetsSeen + 1) of the sound; fetch or export the video again")
-            }
-            guard let table = plan.source.audio?.samples?.table, packetsSeen < table.count,
-                packet.size - (copying.adts == nil ? 0 : packet.adtsHeader?.size ?? 0) == table.size(of: packetsSeen)
-            else {
-                throw MediaError(
-                    .sourceCorrupt,
-                    "packet \(packetsSeen + 1) of the sound is not the one the index lists; "
-                        + "fetch or export the video again")
-            }
-            packetsSeen += 1
-            if packet.isCorrupt { corrupt += 1 }
-            if packetsSeen % copying.checkStride == 0 { try copying.check.decode(packet) { _ in } }
-            guard packetsSeen > copying.dropped else { return }
-            if let adts = copying.adts {
-                guard let header = packet.adtsHeader, header.configuration == adts, header.size < packet.size else {
-                    throw MediaError(.sourceCorrupt, "a packet of sound has no usable header; export the video again")
-                }
-                packet.removeFirst(header.size)
-            }
-            packet.timeBase = Rational(1, Int32(copying.sampleRate))
-            let samples = Int64(AudioEncoder.packetSamples)
-            packet.pts = Timestamp(Int64(packetsSeen - 1 - copying.dropped) * samples, packet.timeBase)
-            if let bound = timeline.end, let start = packet.pts?.seconds, start >= bound - 0.001 {
-                isOver = true
-                return
-            }
-            packet.dts = packet.pts
-            packet.pointer.pointee.duration = samples
-            end = Double(packetsSeen - copying.dropped) * Double(samples) / Double(copying.sampleRate)
-            lastHeard = end
-            ready.append(packet)
+        case .copy(let copying): try copy(packet, copying)
         case .encode(let decoder, let resampler, let grid):
             try decoder.decode(packet) { try hear($0, resampler, grid) }
+        }
+    }
+
+    private func copy(_ packet: Packet, _ copying: Copying) throws {
+        try checkSize(of: packet, copying)
+        packetsSeen += 1
+        if packet.isCorrupt { corrupt += 1 }
+        if packetsSeen % copying.checkStride == 0 { try copying.check.decode(packet) { _ in } }
+        guard packetsSeen > copying.dropped else { return }
+        if let adts = copying.adts {
+            guard let header = packet.adtsHeader, header.configuration == adts, header.size < packet.size else {
+                throw MediaError(.sourceCorrupt, "a packet of sound has no usable header; export the video again")
+            }
+            packet.removeFirst(header.size)
+        }
+        packet.timeBase = Rational(1, Int32(copying.sampleRate))
+        let samples = Int64(AudioEncoder.packetSamples)
+        packet.pts = Timestamp(Int64(packetsSeen - 1 - copying.dropped) * samples, packet.timeBase)
+        if let bound = timeline.end, let start = packet.pts?.seconds, start >= bound - 0.001 {
+            isOver = true
+            return
+        }
+        packet.dts = packet.pts
+        packet.pointer.pointee.duration = samples
+        end = Double(packetsSeen - copying.dropped) * Double(samples) / Double(copying.sampleRate)
+        lastHeard = end
+        ready.append(packet)
+    }
+
+    /// Throws where the packet isn't the next that the index lists, or not the whole of it.
+    private func checkSize(of packet: Packet, _ copying: Copying) throws {
+        let table = plan.source.audio?.samples?.table
+        let listed = table.flatMap { packetsSeen < $0.count ? $0.size(of: packetsSeen) : nil }
+        if packet.isCorrupt, let listed, packet.size < listed {
+            throw MediaError(
+                .sourceTruncated,
+                "the source ends inside packet \(packetsSeen + 1) of the sound; fetch or export the video again")
+        }
+        guard listed == packet.size - (copying.adts == nil ? 0 : packet.adtsHeader?.size ?? 0) else {
+            throw MediaError(
+                .sourceCorrupt,
+                "packet \(packetsSeen + 1) of the sound is not the one the index lists; "
+                    + "fetch or export the video again")
         }
     }
 

@@ -135,6 +135,13 @@ public final class Transcode {
         try running.finish()
         try Plan.check(duration: video.end, options.profile)
 
+        try store(faststart, plan, probe, &clock, &meter)
+    }
+
+    /// Judges what was written, and shows it by putting the head in front.
+    private func store(
+        _ faststart: FaststartSink, _ plan: Plan, _ probe: Probe, _ clock: inout Stopwatch, _ meter: inout ProgressMeter
+    ) throws {
         meter.show(.uploading, 0.99, bytesIn: probe.bytesRead, bytesOut: faststart.bytesTaken)
         let sealed = try faststart.seal()
         let written = try WrittenFile(sealed, plan)
