@@ -5,9 +5,9 @@ public enum ListenEvent: Sendable, Equatable {
     case listening
     /// Someone sent this.
     case notification(Notification)
-    /// The connection broke or can't be made; it is tried again.
+    /// The connection broke or can't be made, or was refused. It is tried again, and `listening` is what comes next.
     case unavailable(PostgresError)
-    /// Nothing will ever come, since the address is that of a transaction pooler, or nobody may listen. The last event.
+    /// Nothing will ever come, since the address is that of a transaction pooler. The last event.
     case impossible(PostgresError)
 }
 
@@ -36,9 +36,14 @@ private struct Listener {
     private static let silence: Duration = .seconds(30)
     /// How long a notification of one connection may take to another. Past a transaction pooler it never comes.
     private static let probeTime: Duration = .seconds(2)
+    /// Connecting has its own pauses; this one is for a server that lets us in and throws us out.
+    private static let pause: Duration = .milliseconds(200)
+    /// A password that is being changed, or rights that were forgotten.
+    private static let pauseAfterRefusal: Duration = .seconds(2)
 
     func run() async {
         let connection = Connection(configuration)
+        var isAway = false
         while !Task.isCancelled {
             do {
                 guard try await canListen(connection) else {
@@ -47,6 +52,7 @@ private struct Listener {
                 }
                 for channel in channels { try await run(Self.listen(channel), on: connection) }
                 continuation.yield(.listening)
+                isAway = false
                 while true {
                     let received = try await connection.notifications(until: .now + Self.silence)
                     for notification in received { continuation.yield(.notification(notification)) }
@@ -57,14 +63,9 @@ private struct Listener {
                     }
                 }
             } catch let error as PostgresError {
-                if error.kind == .unavailable {
-                    continuation.yield(.unavailable(error))
-                    // Connecting has its own pauses; this one is for a server that lets us in and throws us out.
-                    try? await Task.sleep(for: .milliseconds(200))
-                } else {
-                    continuation.yield(.impossible(error))
-                    break
-                }
+                if !isAway { continuation.yield(.unavailable(error)) }
+                isAway = true
+                try? await Task.sleep(for: error.kind == .unavailable ? Self.pause : Self.pauseAfterRefusal)
             } catch { break }
         }
         await connection.close()

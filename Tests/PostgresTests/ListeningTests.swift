@@ -31,6 +31,28 @@ struct ListeningTests {
     }
 
     @Test(.timeLimit(.minutes(1)))
+    func `a login that is refused for a while is said once and tried until it is let in`() async throws {
+        try await TestServer.with { server in
+            let owner = try Database(server.address)
+            try await owner.query("create role listener nologin password 'word'")
+            let database = try Database(server.address.replacing(/\/\/.*@/, with: "//listener:word@"))
+            var events = database.listen(to: ["news"]).makeAsyncIterator()
+            guard case .unavailable(let error) = await events.next() else {
+                Issue.record("not told that nobody may log in")
+                return
+            }
+            #expect(error.kind != .unavailable)
+            try await Task.sleep(for: .seconds(3))
+            try await owner.query("alter role listener login")
+            #expect(await events.next() == .listening)
+            try await owner.query("notify news, 'first'")
+            #expect(await events.next() == .notification(Notification(channel: "news", payload: "first")))
+            await database.shutdown()
+            await owner.shutdown()
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
     func `past a transaction pooler it is said that nothing will come`() async throws {
         let database = try Database(TestServer.pooler)
         var events: [ListenEvent] = []
