@@ -190,7 +190,8 @@ struct DatabaseTests {
 
     @Test(arguments: ways)
     func `a wrong password or database is refused at once and the password not said`(address: String) async throws {
-        let wrong = try Database(address.replacing("planted-secret%2Fpassword", with: "planted-secret-wrong"))
+        let wrong = try Database(
+            address.replacing("planted-secret%2Fpassword", with: "planted-secret-wrong"), timeout: .seconds(6))
         let start = ContinuousClock.now
         let error = try #require(await failure { try await wrong.query("select 1") })
         #expect(error.kind == .rejected(sqlState: "28P01") || address == TestServer.pooler, "\(error)")

@@ -76,22 +76,31 @@ struct DatabaseCommandTests {
     }
 
     @Test func `without a database each command says so in one line`() async throws {
-        for arguments in [["status", "x"], ["retry", "x"], ["cancel", "x"], ["backfill"], ["migrate"], ["serve"]] {
-            let unset = try await Program.run(Program.reelway, arguments, environment: ["LOG_LEVEL": "loud"])
-            #expect(unset.status == 64, "\(arguments)")
-            // All faults at once.
-            #expect(unset.errors.contains("DATABASE_URL: ") && unset.errors.contains("LOG_LEVEL: "))
-            #expect(unset.errors.split(separator: "\n").count == 1)
-            let away = try await Program.run(
-                Program.reelway, arguments, environment: ["DATABASE_URL": "postgres://u:planted-pw@127.0.0.1:1/x"])
-            #expect(away.status == 69, "\(arguments) \(away.errors)")
-            #expect(away.errors.hasPrefix("reelway: database_unavailable: "))
-            #expect(away.errors.split(separator: "\n").count == 1)
-            #expect(!away.errors.contains("planted-pw"))
-            let broken = try await Program.run(
-                Program.reelway, arguments, environment: ["DATABASE_URL": "postgres://u:planted-pw@[::bad/x"])
-            #expect(broken.status == 64, "\(arguments)")
-            #expect(!broken.errors.contains("planted-pw"))
+        // At once, since each waits for its database for a while.
+        try await withThrowingDiscardingTaskGroup { group in
+            for arguments in [
+                ["status", "x"], ["retry", "x"], ["cancel", "x"], ["backfill"], ["migrate"], ["serve"],
+            ] {
+                group.addTask { try await Self.expectOneLine(arguments) }
+            }
         }
+    }
+
+    private static func expectOneLine(_ arguments: [String]) async throws {
+        let unset = try await Program.run(Program.reelway, arguments, environment: ["LOG_LEVEL": "loud"])
+        #expect(unset.status == 64, "\(arguments)")
+        // All faults at once.
+        #expect(unset.errors.contains("DATABASE_URL: ") && unset.errors.contains("LOG_LEVEL: "))
+        #expect(unset.errors.split(separator: "\n").count == 1)
+        let away = try await Program.run(
+            Program.reelway, arguments, environment: ["DATABASE_URL": "postgres://u:planted-pw@127.0.0.1:1/x"])
+        #expect(away.status == 69, "\(arguments) \(away.errors)")
+        #expect(away.errors.hasPrefix("reelway: database_unavailable: "))
+        #expect(away.errors.split(separator: "\n").count == 1)
+        #expect(!away.errors.contains("planted-pw"))
+        let broken = try await Program.run(
+            Program.reelway, arguments, environment: ["DATABASE_URL": "postgres://u:planted-pw@[::bad/x"])
+        #expect(broken.status == 64, "\(arguments)")
+        #expect(!broken.errors.contains("planted-pw"))
     }
 }
