@@ -90,10 +90,10 @@ sanitize-address sanitize-thread: sanitize-%: packages fixtures services
 	Tests/services/run $(SERVICES) -- Tests/sanitize $* '$(FILTER)'
 
 lint: ## check the format, strictly
-	swift format lint --strict --recursive Sources Tests Package.swift benchmarks/Sources benchmarks/Package.swift
+	swift format lint --parallel --strict --recursive Sources Tests Package.swift benchmarks/Sources benchmarks/Package.swift
 
 format: ## format all sources
-	swift format --in-place --recursive Sources Tests Package.swift benchmarks/Sources benchmarks/Package.swift
+	swift format --in-place --parallel --recursive Sources Tests Package.swift benchmarks/Sources benchmarks/Package.swift
 
 clean: ## remove what was built
 	rm -rf .build .build-* benchmarks/.build out
