@@ -11,6 +11,9 @@ public protocol ByteSource: AnyObject {
     /// Whether `read` takes any offset. Otherwise each read must begin where the last one ended.
     var isSeekable: Bool { get }
 
+    /// What a source that can't take any offset has to say where the container needs that.
+    var seekRefusal: any Error { get }
+
     /// Reads up to `buffer.byteCount` bytes that begin at `offset` into the front of `buffer`.
     ///
     /// - Returns: how many bytes were read; 0 only at the true end. A source that knows its length and ends
@@ -24,6 +27,12 @@ public protocol ByteSource: AnyObject {
 }
 
 extension ByteSource {
+    /// A pipe's: what comes through it is somewhere as a file.
+    public var seekRefusal: any Error {
+        MediaError(
+            .unsupportedContainer, "the index of \(name) lies behind its media and it can't seek; give the file's path")
+    }
+
     /// Not every source knows what its bytes should be.
     public func verify() throws {}
 

@@ -95,10 +95,7 @@ struct DownloadState {
             if window.chunk(at: offset) == nil, window.seek(to: offset) { abandonFar(&actions) }
         case .stream, .streamed:
             guard isSeekable || offset == received.end || offset == window.position else {
-                throw TransferError(
-                    .sourceUnavailable,
-                    "\(name): this video has to be read in another order than the server sends it, and the server can't "
-                        + "send parts; use a server that supports ranges, or download the file first")
+                throw Self.seekRefusal(name)
             }
             if !isSeekable {
                 _ = window.seek(to: offset)
@@ -109,6 +106,13 @@ struct DownloadState {
         wanted = offset
         pump(now: now, &actions)
         return nil
+    }
+
+    static func seekRefusal(_ name: String) -> TransferError {
+        TransferError(
+            .sourceUnavailable,
+            "\(name): this video has to be read in another order than the server sends it, and the server can't "
+                + "send parts; use a server that supports ranges, or download the file first")
     }
 
     /// Forgets what was read of a file that comes in one piece, so that it may go on coming.

@@ -55,6 +55,8 @@ public final class RangedSource: Sendable {
     public let length: Int64?
     /// Whether reads may begin anywhere; otherwise each begins where the last ended.
     public let isSeekable: Bool
+    /// What a read is refused with that can't begin where it should.
+    public var seekRefusal: TransferError { DownloadState.seekRefusal(name) }
 
     let download: Download
     private let quickXorHash: String?

@@ -10,6 +10,7 @@ final class RemoteSource: ByteSource {
     var name: String { download.name }
     var length: Int64? { download.length }
     var isSeekable: Bool { download.isSeekable }
+    var seekRefusal: any Error { download.seekRefusal }
 
     func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
         try download.read(into: &buffer, at: offset)

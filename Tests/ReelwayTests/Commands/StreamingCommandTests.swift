@@ -77,6 +77,28 @@ struct StreamingCommandTests {
         }
     }
 
+    /// A pipe's is the container's fault; here it is the server that could mend it.
+    @Test func `A server that sends no parts is told of where the video's index lies behind its media`() async throws {
+        var sandbox = SandboxOptions()
+        sandbox.supportsRanges = false
+        try await Shop.with(["REELWAY_DOWNLOAD_WINDOW_MIB": "2"], sandbox: sandbox) { shop in
+            let folder = try TestFolder()
+            func transcode(_ clip: String) async throws -> Program.Result {
+                try await Program.run(
+                    Program.reelway,
+                    ["transcode", "onedrive:\(shop.drive.itemID(for: clip))", "\(folder.path)/\(clip)"],
+                    environment: shop.environment)
+            }
+            let behind = try await transcode(Clips.indexBehind)
+            #expect(behind.status == 69)
+            #expect(behind.errors.contains("reelway: source_unavailable: "), "\(behind.errors)")
+            #expect(behind.errors.contains("ranges"))
+            let first = try await transcode(Clips.large)
+            #expect(first.status == 0, "\(first.errors)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [Clips.large])
+        }
+    }
+
     @Test func `An object that is there is refused before a byte is read, unless it may be overwritten`() async throws {
         try await Shop.with { shop in
             let prefix = "there-\(UUID().uuidString)"

@@ -167,6 +167,8 @@ enum Clips {
     static let small = "treadmill-portrait-60fps.mp4"
     /// A conforming clip of about 15 MB: a multipart upload.
     static let large = "large.mp4"
+    /// The same with its index behind its media.
+    static let indexBehind = "index-behind.mp4"
     /// A small clip, its index first, that has to be encoded.
     static let foreign = "foreign.mp4"
     /// A small clip that conforms by its index, but whose size changes in the middle.
@@ -182,23 +184,24 @@ enum Clips {
                 to: URL(fileURLWithPath: "\(folder.path)/\(name)"))
         }
         try make(
-            "testsrc2=size=1280x720:rate=30:duration=10,noise=alls=60:allf=t,format=yuv420p",
-            [
-                "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "12M", "-maxrate", "12M", "-bufsize", "6M", "-g",
-                "30",
-            ], folder.path + "/" + large)
+            ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30:duration=10,noise=alls=60:allf=t,format=yuv420p"]
+                + ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "12M", "-maxrate", "12M", "-bufsize", "6M"]
+                + ["-g", "30"] + faststart, folder.path + "/" + large)
+        try make(["-i", "\(folder.path)/\(large)", "-c", "copy"], folder.path + "/" + indexBehind)
         try make(
-            "testsrc2=size=640x360:rate=30:duration=6", ["-c:v", "mpeg4", "-b:v", "3M"], folder.path + "/" + foreign)
+            ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30:duration=6", "-c:v", "mpeg4", "-b:v", "3M"]
+                + faststart, folder.path + "/" + foreign)
         return folder
     }
 
-    private static func make(_ picture: String, _ codec: [String], _ path: String) throws {
+    private static let faststart =
+        ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
+        + ["-movflags", "+faststart"]
+
+    private static func make(_ arguments: [String], _ path: String) throws {
         let ffmpeg = Process()
         ffmpeg.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        ffmpeg.arguments =
-            ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", picture] + codec
-            + ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
-            + ["-movflags", "+faststart", path]
+        ffmpeg.arguments = ["ffmpeg", "-nostdin", "-v", "error"] + arguments + [path]
         try ffmpeg.run()
         ffmpeg.waitUntilExit()
         guard ffmpeg.terminationStatus == 0 else { throw Program.Fault(description: "ffmpeg made no \(path)") }
