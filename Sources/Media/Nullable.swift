@@ -13,3 +13,10 @@ public struct Nullable<Value: Codable & Equatable & Sendable>: Codable, Equatabl
     /// Writes the value or `null`.
     public func encode(to encoder: any Encoder) throws { try wrappedValue.encode(to: encoder) }
 }
+
+extension KeyedDecodingContainer {
+    /// Reads what others wrote, too, who leave such a key out.
+    public func decode<Value>(_ type: Nullable<Value>.Type, forKey key: Key) throws -> Nullable<Value> {
+        Nullable(wrappedValue: try decodeIfPresent(Value.self, forKey: key))
+    }
+}

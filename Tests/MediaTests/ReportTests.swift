@@ -33,6 +33,13 @@ struct ReportTests {
         #expect(try JSONDecoder().decode(Report.self, from: JSONEncoder().encode(report)) == report)
     }
 
+    @Test func `a report whose writer left out what is null is read all the same`() throws {
+        let written = try Self.object(Report()).filter { !($0.value is NSNull) }
+        #expect(written.count == 4)
+        let read = try JSONDecoder().decode(Report.self, from: JSONSerialization.data(withJSONObject: written))
+        #expect(read == Report())
+    }
+
     @Test(arguments: ["container-moov-last.mp4", "container.mkv", "container.ts", "container.flv"])
     func `every byte that was read is counted, as often as it was read`(name: String) throws {
         let source = try MemorySource(fixture: name)
