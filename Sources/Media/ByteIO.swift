@@ -11,7 +11,7 @@ public protocol ByteSource: AnyObject {
     /// Whether `read` takes any offset. Otherwise each read must begin where the last one ended.
     var isSeekable: Bool { get }
 
-    /// What a source that can't take any offset has to say where the container needs that.
+    /// The error of a source that can't take any offset and would have to. One that wraps another passes on the other's.
     var seekRefusal: any Error { get }
 
     /// Reads up to `buffer.byteCount` bytes that begin at `offset` into the front of `buffer`.

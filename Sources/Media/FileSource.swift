@@ -119,6 +119,7 @@ final class CountedSource: ByteSource {
     var name: String { source.name }
     var length: Int64? { source.length }
     var isSeekable: Bool { source.isSeekable }
+    var seekRefusal: any Error { source.seekRefusal }
 
     func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
         let count = try source.read(into: &buffer, at: offset)
@@ -138,6 +139,7 @@ final class RewindableSource: ByteSource {
     var name: String { source.name }
     var length: Int64? { source.length }
     let isSeekable = false
+    var seekRefusal: any Error { source.seekRefusal }
 
     /// From here on what is read is not kept; what was, is given once more.
     func stopRecording() { isRecording = false }

@@ -24,7 +24,7 @@ final class Probe {
         }
         let rewindable = source.isSeekable ? nil : RewindableSource(source)
         var readable: any ByteSource = rewindable ?? source
-        let boxes = try Probe.readMovie(readable, seekRefusal: original.seekRefusal)
+        let boxes = try Probe.readMovie(readable)
         let movie = boxes?.movie
         let isWhole = try movie == nil && ContainerLength.check(source)
         rewindable?.stopRecording()
@@ -154,15 +154,13 @@ final class Probe {
     }
 
     /// The index of an MP4, and the boxes up to and with it; `nil` for other containers.
-    private static func readMovie(
-        _ source: any ByteSource, seekRefusal: any Error
-    ) throws -> (layout: FileLayout, movie: Movie)? {
+    private static func readMovie(_ source: any ByteSource) throws -> (layout: FileLayout, movie: Movie)? {
         guard let layout = try FileLayout.scan(source, through: .movie) else { return nil }
         if let brand = layout.majorBrand, ["heic", "heix", "mif1", "avif"].contains(brand), layout.moov == nil {
             throw MediaError(.noVideoStream, "\(source.name) is a picture (\(brand)), not a video")
         }
         guard let moov = layout.moov else {
-            if !source.isSeekable, layout.boxes.last?.type == "mdat" { throw seekRefusal }
+            if !source.isSeekable, layout.boxes.last?.type == "mdat" { throw source.seekRefusal }
             throw MediaError(.sourceTruncated, "\(source.name) ends before its index (moov); fetch or export it again")
         }
         guard let movie = Movie(moov) else {

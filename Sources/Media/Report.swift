@@ -49,7 +49,7 @@ public struct Report: Codable, Sendable, Equatable {
         public var container: String
         /// Length in seconds.
         @Nullable public var durationSeconds: Double?
-        /// OneDrive's hash in base64.
+        /// OneDrive's hash in base64; the key is left out where it is not known.
         public var quickXorHash: String?
         /// The picture.
         @Nullable public var video: Video?

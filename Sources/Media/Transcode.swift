@@ -134,7 +134,6 @@ public final class Transcode {
         clock.markLastPacket()
         try running.finish()
         try Plan.check(duration: video.end, options.profile)
-
         try store(faststart, plan, probe, &clock, &meter)
     }
 

@@ -134,6 +134,7 @@ final class FragmentPipe: ByteSource {
     var name: String { source.name }
     var length: Int64? { source.length }
     let isSeekable = false
+    var seekRefusal: any Error { source.seekRefusal }
 
     func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
         if given == held.count, passing == 0 { try takeBox() }

@@ -22,6 +22,7 @@ final class OpenMediaPipe: ByteSource {
     var name: String { source.name }
     var length: Int64? { source.length }
     let isSeekable = false
+    var seekRefusal: any Error { source.seekRefusal }
 
     func read(into buffer: inout MutableRawSpan, at offset: Int64) throws -> Int {
         if header.isEmpty, position == nextBox { try takeHeader() }

@@ -186,15 +186,16 @@ enum Clips {
         try make(
             ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30:duration=10,noise=alls=60:allf=t,format=yuv420p"]
                 + ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "12M", "-maxrate", "12M", "-bufsize", "6M"]
-                + ["-g", "30"] + faststart, folder.path + "/" + large)
+                + ["-g", "30"] + finish, folder.path + "/" + large)
         try make(["-i", "\(folder.path)/\(large)", "-c", "copy"], folder.path + "/" + indexBehind)
         try make(
             ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30:duration=6", "-c:v", "mpeg4", "-b:v", "3M"]
-                + faststart, folder.path + "/" + foreign)
+                + finish, folder.path + "/" + foreign)
         return folder
     }
 
-    private static let faststart =
+    /// Tagged as phones tag, the index in front.
+    private static let finish =
         ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
         + ["-movflags", "+faststart"]
 
