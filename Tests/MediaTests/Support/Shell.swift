@@ -37,10 +37,13 @@ enum Shell {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let (out, err) = (folder + "/out", folder + "/err")
         for path in [out, err] { try Data().write(to: URL(fileURLWithPath: path)) }
-        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: out))
-        process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: err))
-        process.standardInput =
-            try input.map { try FileHandle(forReadingFrom: URL(fileURLWithPath: $0)) } ?? FileHandle.nullDevice
+        let files = try [out, err].map { try FileHandle(forWritingTo: URL(fileURLWithPath: $0)) }
+        let source = try input.map { try FileHandle(forReadingFrom: URL(fileURLWithPath: $0)) }
+        // A process that has ended keeps its handles, and they stay open.
+        defer { for file in files + [source].compactMap(\.self) { try? file.close() } }
+        process.standardOutput = files[0]
+        process.standardError = files[1]
+        process.standardInput = source ?? FileHandle.nullDevice
         let ended = DispatchSemaphore(value: 0)
         process.terminationHandler = { _ in ended.signal() }
         let clock = ContinuousClock()
