@@ -113,7 +113,7 @@ struct JobRun: Sendable {
                 // for that alone, where it has to ask whether the video is still its own.
                 if JobRun.passes(error) {
                     lastMoved = now
-                    trust.databaseIsAway()
+                    trust.noAnswer(since: now)
                 }
                 if !Task.isCancelled { tell("the row can't be reached", error, unless: &told) }
             }
@@ -264,12 +264,13 @@ struct JobRun: Sendable {
         var refusals = 0
         var told: Failure?
         while true {
+            let start = ContinuousClock.now
             do {
                 // A task of its own: a program that has been told to end still says once what became of the video.
                 return try await Task { try await write() }.value
             } catch {
                 tell("the end can't be written yet", error, unless: &told)
-                if JobRun.passes(error) { trust.databaseIsAway() } else { refusals += 1 }
+                if JobRun.passes(error) { trust.noAnswer(since: start) } else { refusals += 1 }
                 if Task.isCancelled || refusals == JobRun.mostRefusals { throw error }
                 try? await Task.sleep(for: .seconds(JobRun.tick))
             }

@@ -100,9 +100,10 @@ actor Worker: Service {
 
     private func claim(into jobs: inout DiscardingTaskGroup) async {
         while running.count + hung < limit, !isStopping {
+            let start = ContinuousClock.now
             do {
                 let claimed = try await next()
-                trust.databaseIsThere()
+                trust.claimAnswered()
                 guard let job = claimed else { return }
                 let watch = JobWatch()
                 running[ObjectIdentifier(watch)] = watch
@@ -117,7 +118,7 @@ actor Worker: Service {
                 return
             } catch {
                 logger.warning("no video could be claimed", metadata: ["error": "\(Failure(error))"])
-                trust.databaseIsAway()
+                trust.noAnswer(since: start)
                 return
             }
         }
@@ -181,8 +182,8 @@ actor Worker: Service {
             case .notification(let notification):
                 // A worker's own progress is no news.
                 if SocialReadyNotice(payload: notification.payload)?.status == .pending { wake() }
-            case .listening: wake()
-            case .unavailable: trust.databaseIsAway()
+            // A listener may be cut, or kept out, for itself: whether the database is away a claim finds out.
+            case .listening, .unavailable: wake()
             case .impossible: break
             }
         }

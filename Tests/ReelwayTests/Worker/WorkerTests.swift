@@ -80,7 +80,7 @@ struct WorkerTests {
         }
     }
 
-    private static func pipeline(_ settings: Settings, _ store: JobStore) throws -> Pipeline {
+    static func pipeline(_ settings: Settings, _ store: JobStore) throws -> Pipeline {
         let remote = RemoteEnds(settings, patienceSeconds: settings.worker.stallSeconds)
         return Pipeline(
             oneDrive: try remote.oneDrive(tokens: StoredRefreshToken(settings, in: store)),
@@ -329,35 +329,6 @@ struct WorkerTests {
             #expect((row["social_ready_error"] as String?)?.contains("2 attempts") == true)
             last.signal(SIGTERM)
             _ = try await last.end(within: 20)
-        }
-    }
-
-    @Test func `A worker that is let in but not to listen takes over what a dead one left all the same`() async throws {
-        try await Shop.with { shop in
-            let id = try await shop.insert(Clips.small)
-            _ = try #require(try await JobStore(shop.test.database).claim(owner: "dead", lease: 60))
-            try await shop.test.expireLease(id)
-            let role = "worker_\(UInt32.random(in: 0 ..< .max))"
-            let owner = try await shop.test.database.query("select current_user as name").rows.first?["name"] ?? ""
-            try await shop.test.database.query(
-                "create role \(role) login password 'word' connection limit 1 in role \(owner)")
-            var limited = try Configuration(
-                address: shop.test.address.replacing(/\/\/.*@/, with: "//\(role):word@"))
-            limited.connections = 1
-            let database = Database(limited)
-            // Takes the only connection.
-            try await database.query("select 1")
-            let settings = try Settings(shop.environment, needsDatabase: true, keepsVideos: true)
-            let store = JobStore(database)
-            let worker = Worker(
-                store: store, pipeline: try Self.pipeline(settings, store), settings: settings.worker,
-                metrics: Metrics(), logger: settings.log.logger("test"))
-            let running = Task { try await worker.run() }
-            try await shop.ready(id)
-            running.cancel()
-            try await running.value
-            await database.shutdown()
-            try await shop.test.database.query("drop role \(role)")
         }
     }
 
