@@ -70,6 +70,8 @@ extension ChaosTests {
                 try await Shop.with(["REELWAY_CONCURRENCY": "1"], on: test) { shop in
                     try await Stage.uploading.hold(shop) { slow in
                         try await Stage.uploading.hold(shop) { full in
+                            // Until then it gives them the time for having just begun.
+                            try await Task.sleep(for: .seconds(11))
                             try await test.takeWrites(false)
                             // The lease is of three.
                             try await Task.sleep(for: .seconds(5))
