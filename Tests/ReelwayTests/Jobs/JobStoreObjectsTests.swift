@@ -50,6 +50,18 @@ struct JobStoreObjectsTests {
         }
     }
 
+    @Test func `an object that a row shows is kept, whatever became of its note`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            let key = "\(id)/k.mp4"
+            #expect(try await store.uploadStarted(job, key: key, uploadID: nil))
+            #expect(try await store.complete(job, key: key, url: "https://x/\(key)", report: nil))
+            try await test.database.query("update reelway_objects set finished = false")
+            #expect(try await store.leftovers().map(\.deletesObject) == [false])
+        }
+    }
+
     @Test func `what a row has left counts as left too where the row was deleted and made anew`() async throws {
         try await TestDatabase.withStore { test, store in
             let id = try await test.insertVideo()
