@@ -133,4 +133,26 @@ struct CompletenessTests {
             #expect(abs(ends[0] - ends[1]) < max(1 / Double(rate), 1024.0 / 48000) + 0.001, "\(packets) packets")
         }
     }
+
+    /// Seconds that a container declares, and that are there.
+    @Test(arguments: [(10, 9.51), (10, 11), (0.4, 0), (200, 198.01), (900, 891.1)])
+    func `half a second or a hundredth may be missing at the end`(declared: Double, decoded: Double) throws {
+        try Completeness.checkEnd("picture", decoded, declared)
+    }
+
+    @Test(arguments: [(10, 9.49), (3, 2.4), (200, 197.9), (900, 890.9), (10, 0)])
+    func `more than that is a source that was cut`(declared: Double, decoded: Double) {
+        let error = #expect(throws: MediaError.self) { try Completeness.checkEnd("picture", decoded, declared) }
+        #expect(error?.code == .sourceTruncated)
+    }
+
+    @Test func `one packet in a hundred may be damaged, and one of fewer`() throws {
+        for (packets, most) in [(1, 1), (50, 1), (199, 1), (200, 2), (3000, 30)] {
+            try Completeness.checkDamage("picture", (packets, most))
+            let error = #expect(throws: MediaError.self) {
+                try Completeness.checkDamage("picture", (packets, most + 1))
+            }
+            #expect(error?.code == .sourceCorrupt, "\(packets)")
+        }
+    }
 }
