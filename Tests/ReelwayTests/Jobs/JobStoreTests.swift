@@ -137,6 +137,20 @@ struct JobStoreTests {
         }
     }
 
+    @Test func `a lease that ran out isn't looked at where that may be an outage's doing`() async throws {
+        try await TestDatabase.withStore { test, store in
+            let id = try await test.insertVideo()
+            let job = try #require(try await store.claim(owner: "a", lease: 60))
+            #expect(try await store.progress(job, stage: "uploading", fraction: 0.5, lease: 60))
+            try await test.expireLease(id)
+            #expect(try await store.claim(owner: "b", lease: 60, takesExpired: false) == nil)
+            #expect(try await store.status(id)?.progress == 0.5)
+            #expect(try await store.claim(owner: "b", lease: 60)?.fence == 2)
+            let status = try #require(try await store.status(id))
+            #expect(status.progress == 0 && status.stage == "probing")
+        }
+    }
+
     @Test func `a video in work that names no source is given up with a reason, and holds up nothing`() async throws {
         try await TestDatabase.withStore { test, store in
             let id = try await test.insertVideo()
