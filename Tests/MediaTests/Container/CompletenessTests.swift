@@ -134,6 +134,20 @@ struct CompletenessTests {
         }
     }
 
+    /// These containers tell one length for all that is in them.
+    @Test(arguments: ["mkv", "flv"], [(picture: 6, sound: 4), (picture: 4, sound: 6)])
+    func `a stream that ends before its container's length is whole where another reaches it`(
+        ending: String, seconds: (picture: Int, sound: Int)
+    ) throws {
+        let path = try Scratch.folder() + "/uneven.\(ending)"
+        try Shell.ffmpeg(
+            ["-f", "lavfi", "-i", "testsrc2=s=160x120:r=30:d=\(seconds.picture)"]
+                + ["-f", "lavfi", "-i", "sine=r=48000:d=\(seconds.sound)"] + MovieClips.coding + [path])
+        let outcome = try Engine.transcode(path: path)
+        try expectConforming(outcome)
+        #expect(abs((outcome.report?.output?.durationSeconds ?? 0) - 6) < 0.1)
+    }
+
     /// Seconds that a container declares, and that are there.
     @Test(arguments: [(10, 9.51), (10, 11), (0.4, 0), (200, 198.01), (900, 891.1)])
     func `half a second or a hundredth may be missing at the end`(declared: Double, decoded: Double) throws {
