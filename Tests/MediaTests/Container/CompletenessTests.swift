@@ -45,8 +45,8 @@ struct CompletenessTests {
         #expect(error?.code == .sourceTruncated, "\(error.debugDescription)")
     }
 
-    @Test(arguments: ["copy-stereo-128k.mp4", "copy-audio-alone.mp4"])
-    func `damage in copied sound is found, and told where it is little`(name: String) throws {
+    @Test(arguments: ["copy-stereo-128k.mp4", "copy-audio-alone.mp4"], [false, true])
+    func `damage in sound is found, and told where it is little`(name: String, forceEncode: Bool) throws {
         let clip = try Fixture.bytes(name)
         let samples = try #require(try MovieClips.movie(clip).tracks(of: "soun").first?.samples)
         func run(damaging damaged: Range<Int>) throws -> (Report?, MediaError?) {
@@ -59,8 +59,9 @@ struct CompletenessTests {
                     start = place.upperBound
                 }
             }
-            let (_, report, error) = try Engine.run(MemorySource(bytes, name: name))
-            #expect(report?.plan?.audio.action ?? "copy" == "copy")
+            let (_, report, error) = try Engine.run(
+                MemorySource(bytes, name: name), .quick(forceEncode: forceEncode))
+            if let action = report?.plan?.audio.action { #expect(action == (forceEncode ? "encode" : "copy")) }
             return (report, error)
         }
         let (whole, _) = try run(damaging: 0..<0)
