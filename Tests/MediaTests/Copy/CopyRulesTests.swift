@@ -4,12 +4,13 @@ import Testing
 
 /// A clip that may be copied, with one thing about it changed.
 struct BrokenRule: CustomTestStringConvertible, Sendable {
-    /// The beginning of the only reason that this is not to be copied.
-    var testDescription: String
+    /// How the reason begins for which this is not to be copied.
+    var reason: String
     var change: @Sendable (inout MediaInfo) -> Void
+    var testDescription: String { reason }
 
     init(_ reason: String, _ change: @escaping @Sendable (inout MediaInfo) -> Void) {
-        testDescription = reason
+        self.reason = reason
         self.change = change
     }
 
@@ -74,7 +75,7 @@ struct CopyRulesTests {
         try #require(CopyRules.video(info, .reels) == [])
         rule.change(&info)
         let reasons = CopyRules.video(info, .reels)
-        #expect(reasons.count == 1 && reasons[0].hasPrefix(rule.testDescription), "\(reasons)")
+        #expect(reasons.count == 1 && reasons[0].hasPrefix(rule.reason), "\(reasons)")
     }
 
     private static let soundRules = [
@@ -132,7 +133,7 @@ struct CopyRulesTests {
             Issue.record("copied")
             return
         }
-        #expect(reasons.first?.hasPrefix(rule.testDescription) == true, "\(reasons)")
+        #expect(reasons.first?.hasPrefix(rule.reason) == true, "\(reasons)")
     }
 
     /// What speaks against copying a picture of 24000/1001 frames a second, all of one size.

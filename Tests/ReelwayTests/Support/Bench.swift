@@ -15,11 +15,15 @@ struct Bench: Sendable {
     /// All that was logged.
     let log = CapturedLog()
 
-    /// - Parameter hangs: how many videos' threads hang once they would store something.
-    init(_ shop: Shop, hangs: Int = 0) throws {
-        let settings = try Settings(shop.environment, needsDatabase: true, keepsVideos: true)
+    /// - Parameters:
+    ///   - environment: what differs from the shop's.
+    ///   - database: the shop's own unless it is given; whoever gives one shuts it down.
+    ///   - hangs: how many videos' threads hang once they would store something.
+    init(_ shop: Shop, _ environment: [String: String] = [:], on database: Database? = nil, hangs: Int = 0) throws {
+        let settings = try Settings(
+            shop.environment.merging(environment) { $1 }, needsDatabase: true, keepsVideos: true)
         let remote = RemoteEnds(settings, patienceSeconds: settings.worker.stallSeconds)
-        store = JobStore(shop.test.database, policy: settings.worker.attemptPolicy)
+        store = JobStore(database ?? shop.test.database, policy: settings.worker.attemptPolicy)
         objects = HangingStore(try remote.store(), hangs: hangs)
         pipeline = Pipeline(
             oneDrive: try remote.oneDrive(tokens: StoredRefreshToken(settings, in: store)), store: objects,

@@ -22,11 +22,7 @@ struct LeaseTrustTests {
             let database = Database(limited)
             // Takes the only connection.
             try await database.query("select 1")
-            let settings = try Settings(shop.environment, needsDatabase: true, keepsVideos: true)
-            let store = JobStore(database)
-            let worker = Worker(
-                store: store, pipeline: try WorkerTests.pipeline(settings, store), settings: settings.worker,
-                metrics: Metrics(), logger: settings.log.logger("test"))
+            let worker = try Bench(shop, on: database).worker()
             let running = Task { try await worker.run() }
             try await shop.ready(id)
             running.cancel()

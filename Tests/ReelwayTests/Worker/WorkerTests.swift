@@ -41,19 +41,14 @@ struct WorkerTests {
 
     @Test func `What a video took is let go of at its end`() async throws {
         try await Shop.with { shop in
-            let settings = try Settings(shop.environment, needsDatabase: true, keepsVideos: true)
-            let store = JobStore(shop.test.database)
-            let pipeline = try Self.pipeline(settings, store)
+            let bench = try Bench(shop)
             let id = try await shop.insert(Clips.small)
-            let job = try #require(try await store.claim(owner: "this", lease: 60))
+            let job = try #require(try await bench.store.claim(owner: "this", lease: 60))
             weak var left: JobWatch?
             do {
                 let watch = JobWatch()
                 left = watch
-                _ = await JobRun(
-                    job: job, watch: watch, store: store, pipeline: pipeline, settings: settings.worker,
-                    metrics: Metrics(), logger: settings.log.logger("test")
-                ).run()
+                _ = await bench.run(job, watch: watch).run()
             }
             try await shop.ready(id)
             try await shop.until("nothing holds the video any more", within: 10) { left == nil }
@@ -62,11 +57,7 @@ struct WorkerTests {
 
     @Test func `A worker whose task is cancelled gives its video back, uncounted`() async throws {
         try await Shop.with { shop in
-            let settings = try Settings(shop.environment, needsDatabase: true, keepsVideos: true)
-            let store = JobStore(shop.test.database)
-            let worker = Worker(
-                store: store, pipeline: try Self.pipeline(settings, store), settings: settings.worker,
-                metrics: Metrics(), logger: settings.log.logger("test"))
+            let worker = try Bench(shop).worker()
             shop.drive.setFaults([Fault(.delay(seconds: 600), on: .item, times: Fault.always)])
             let id = try await shop.insert(Clips.small)
             let running = Task { try await worker.run() }
@@ -78,13 +69,6 @@ struct WorkerTests {
             let row = try #require(try await shop.test.row(id))
             #expect(row["social_ready_status"] == "pending" && row["social_ready_attempts"] == "0")
         }
-    }
-
-    static func pipeline(_ settings: Settings, _ store: JobStore) throws -> Pipeline {
-        let remote = RemoteEnds(settings, patienceSeconds: settings.worker.stallSeconds)
-        return Pipeline(
-            oneDrive: try remote.oneDrive(tokens: StoredRefreshToken(settings, in: store)),
-            store: try remote.store(), readAhead: remote.readAhead, threads: nil)
     }
 
     @Test(arguments: [Stage.uploading, .beforeComplete])
@@ -160,19 +144,12 @@ struct WorkerTests {
             let proxy = try await StorageProxy.start(upstream: try #require(shop.environment["S3_ENDPOINT"]))
             // Two parts at a time share it, so that none is confirmed for 13 s.
             proxy.setBandwidth(up: .init(total: 8e5))
-            let settings = try Settings(
-                shop.environment.merging(["S3_ENDPOINT": proxy.url]) { $1 }, needsDatabase: true, keepsVideos: true)
+            var bench = try Bench(shop, ["S3_ENDPOINT": proxy.url])
             // What the proxy has taken and not yet passed on may keep a connection quiet for longer than the job.
-            var worker = settings.worker
-            worker.stallSeconds = 4
-            let store = JobStore(shop.test.database)
-            let pipeline = try Self.pipeline(settings, store)
+            bench.settings.stallSeconds = 4
             let id = try await shop.insert(Clips.large)
-            let job = try #require(try await store.claim(owner: "this", lease: 60))
-            _ = await JobRun(
-                job: job, watch: JobWatch(), store: store, pipeline: pipeline, settings: worker, metrics: Metrics(),
-                logger: settings.log.logger("test")
-            ).run()
+            let job = try #require(try await bench.store.claim(owner: "this", lease: 60))
+            _ = await bench.run(job, watch: JobWatch()).run()
             let row = try #require(try await shop.test.row(id))
             #expect(row["social_ready_status"] == "ready", "\(row["social_ready_error"] ?? "")")
             await proxy.stop()
